@@ -1,0 +1,89 @@
+/** Every way in which Waybill fails, as a closed list. Each has a section of its own in `docs/errors.md`. */
+export type EventErrorCode =
+  | "aborted"
+  | "buffer-expired"
+  | "buffer-full"
+  | "closed"
+  | "denied"
+  | "duplicate-handler"
+  | "fenced"
+  | "handler-failed"
+  | "hop-limit"
+  | "invalid-data"
+  | "invalid-destination"
+  | "invalid-event"
+  | "invalid-header"
+  | "invalid-option"
+  | "malformed-message"
+  | "no-responders"
+  | "no-route"
+  | "peer-missing"
+  | "remote-error"
+  | "reserved-header"
+  | "schema-async"
+  | "timeout"
+  | "too-large"
+  | "transport-failed"
+  | "unauthorized"
+  | "unknown-type"
+  | "unreachable"
+  | "unsupported";
+
+/** What may go with an {@link EventError}. */
+export interface EventErrorOptions {
+  /** The error underneath, kept as it was. */
+  cause?: unknown;
+  /** Whether the same call may succeed later. Default: false. */
+  retryable?: boolean;
+}
+
+const brand: unique symbol = Symbol.for("waybill.EventError") as never;
+
+/**
+ * The one error of Waybill. Branch on `code`, never on the message.
+ *
+ * `instanceof` works across several copies of the package in one process.
+ *
+ * @example
+ * ```ts
+ * import { createEventBus, EventError } from "waybill";
+ * import { memoryTransport } from "waybill/memory";
+ *
+ * const bus = createEventBus({ source: "/shop", transports: { memory: memoryTransport() } });
+ * try {
+ *   await bus.publish("order.placed", { orderId: "o-1" }, { destination: "a..b" });
+ * } catch (error) {
+ *   if (error instanceof EventError && error.code === "invalid-destination") console.log(error.docs);
+ * }
+ * ```
+ */
+export class EventError extends Error {
+  override readonly name: string = "EventError";
+  /** What went wrong, from the closed list {@link EventErrorCode}. */
+  readonly code: EventErrorCode;
+  /** Whether the same call may succeed later. */
+  readonly retryable: boolean;
+
+  constructor(code: EventErrorCode, message: string, options: EventErrorOptions = {}) {
+    super(message, "cause" in options ? { cause: options.cause } : undefined);
+    this.code = code;
+    this.retryable = options.retryable ?? false;
+    Object.defineProperty(this, brand, { value: true });
+  }
+
+  /** Where this code is explained, relative to the installed package. */
+  get docs(): string {
+    return `waybill/docs/errors.md#${this.code}`;
+  }
+
+  static [Symbol.hasInstance](value: unknown): boolean {
+    return typeof value === "object" && value !== null && brand in value;
+  }
+
+  /** Returns an EventError as it is and wraps anything else, with `code` and the original as `cause`. */
+  static from(reason: unknown, code: EventErrorCode = "transport-failed", retryable = false): EventError {
+    if (reason instanceof EventError) return reason;
+    const message = reason instanceof Error ? reason.message : String(reason);
+    return new EventError(code, message, { cause: reason, retryable });
+  }
+}

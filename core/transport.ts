@@ -1,0 +1,194 @@
+import type { EventError } from "./errors.ts";
+import type { IncomingMessage, OutgoingMessage } from "./message.ts";
+
+/** How CloudEvents attributes become headers on a transport: each protocol binding has its own rules. */
+export interface HeaderBinding {
+  /** Before each attribute name: `ce-` (NATS, HTTP) or `ce_` (Kafka). */
+  readonly prefix: string;
+  /** The header that carries `datacontenttype`. */
+  readonly contentType: string;
+  /** Whether values are percent-encoded (NATS, HTTP) or plain UTF-8 (Kafka). */
+  readonly percentEncoded: boolean;
+}
+
+/** What a transport can do. Core asks these, never a transport's name. */
+export interface Capabilities {
+  /** OpenTelemetry's `messaging.system`. */
+  readonly system: string;
+  readonly binding: HeaderBinding;
+  /** A stored message survives the loss of every client. */
+  readonly durable: boolean;
+  /** A delivery that was not acknowledged comes again. */
+  readonly redelivery: boolean;
+  /** `retry` verdicts may carry a delay. */
+  readonly delayedRedelivery: boolean;
+  /** Messages of one key reach a group in the order of publication. */
+  readonly keyOrder: boolean;
+  /** Members of a group share the messages. */
+  readonly groups: boolean;
+  /** Consumers may start in the past. */
+  readonly replay: boolean;
+  /** Request and reply. */
+  readonly request: boolean;
+  /** A second message with the same `dedupId` is recognised within a window. */
+  readonly deduplication: boolean;
+  /** `consume` takes `*` for one token and `>` for the rest. */
+  readonly wildcards: boolean;
+  /** Largest message, headers included, in bytes. */
+  readonly maxMessageBytes: number;
+}
+
+/** Where the broker put a message. */
+export interface StoredAt {
+  readonly partition?: number;
+  readonly offset?: number;
+  readonly sequence?: number;
+  /** The broker had a message with this `dedupId` already. */
+  readonly duplicate?: boolean;
+}
+
+/** What became of one message of a `publish` call. */
+export type PublishOutcome =
+  | { readonly stored: true; readonly at: StoredAt }
+  | {
+      readonly stored: false;
+      /** `failed`: certainly not stored. `unknown`: it may be stored. */
+      readonly outcome: "failed" | "unknown";
+      /** Whether sending it again cannot store it twice. */
+      readonly retrySafe: boolean;
+      readonly error: EventError;
+    };
+
+/** What a consumer decided about a delivery. */
+export type Verdict =
+  | { readonly kind: "ack" }
+  /** Deliver it again after `delayMs`, with the next attempt number. */
+  | { readonly kind: "retry"; readonly delayMs: number }
+  /** Done with it without success: never deliver it again to this group. */
+  | { readonly kind: "reject"; readonly reason: string };
+
+/** One attempt to hand a message to a group. */
+export interface Delivery {
+  readonly message: IncomingMessage;
+  /** 1 for the first attempt. */
+  readonly attempt: number;
+  /** The partition or shard it came by; revoked as a whole. */
+  readonly lane: string;
+  /** Where it stands in its lane, in the transport's own words; unique within the lane. */
+  readonly position: string;
+  /** Aborts when the lane is revoked: whatever is settled afterwards is void. */
+  readonly signal: AbortSignal;
+  /** Resolves when the broker has the verdict; rejects with `fenced` after a revoke. The first call counts. */
+  settle(verdict: Verdict): Promise<void>;
+  /** Says that work goes on, where the broker would redeliver otherwise. */
+  extend(): void;
+  /** Gives back a delivery that no handler has seen: it comes again and burns no attempt. */
+  release(): void;
+}
+
+/** What to consume. */
+export interface ConsumeSource {
+  /** Subjects or topics; with `wildcards` also patterns of `*` and a final `>`. */
+  readonly destinations: readonly string[];
+  /** Members of one group share the messages; without a group every subscription gets all. */
+  readonly group?: string | undefined;
+  /** Where a group (or a subscription without one) begins that has no position yet. */
+  readonly from: "new" | "earliest" | (string & {});
+}
+
+/** Where a transport hands what it receives. */
+export interface ConsumeSink {
+  /** Called against credit only: one call uses one credit. Must not throw. */
+  deliver(delivery: Delivery): void;
+  /** The lane is about to go. Resolves when its started work is settled and the rest released. */
+  revoke(lane: string): Promise<void>;
+  /** Something outside any delivery went wrong. */
+  failed(error: EventError): void;
+}
+
+/** How far a subscription is behind, per lane. */
+export interface Lag {
+  readonly lane: string;
+  readonly messages: number;
+}
+
+/** What a close left behind. */
+export interface CloseReport {
+  /** Accepted messages that no broker confirmed. */
+  readonly unsent: number;
+  /** Deliveries that were started and not settled. */
+  readonly unsettled: number;
+}
+
+/** Options of every `close`. */
+export interface CloseOptions {
+  /** After this many milliseconds what is left is dropped and counted. Default: 10,000. */
+  readonly deadlineMs?: number | undefined;
+}
+
+/** A running consumption. Starts without credit. */
+export interface TransportSubscription {
+  /** Allows `n` more deliveries. */
+  credit(n: number): void;
+  /** No more deliveries of that lane until {@link resumeLane}. */
+  pauseLane(lane: string): void;
+  resumeLane(lane: string): void;
+  lag(): Promise<readonly Lag[]>;
+  /** Leaves the group and gives up what was not settled. */
+  close(options?: CloseOptions): Promise<CloseReport>;
+}
+
+/** The state of a transport, as {@link Transport.health} tells it. */
+export interface TransportHealth {
+  readonly state: "connected" | "disconnected" | "closed";
+  /** Accepted messages that wait for a confirmation. */
+  readonly buffered: number;
+  readonly bufferedBytes: number;
+}
+
+/** A change in a transport's state. */
+export interface TransportStatus {
+  readonly type: "connected" | "disconnected" | "reconnecting" | "stale" | "closed" | "error";
+  readonly error?: EventError;
+}
+
+/** Options of {@link Transport.request}. */
+export interface TransportRequestOptions {
+  readonly timeoutMs: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Options of {@link Transport.read}. */
+export interface ReadOptions {
+  readonly destination: string;
+  /** Position of the first message wanted. Default: the earliest. */
+  readonly from?: string | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** What binds Waybill to a broker: batch-first, outcomes per message, deliveries against credit. */
+export interface Transport {
+  /** For receipts, logs and errors only. */
+  readonly name: string;
+  readonly capabilities: Capabilities;
+  /** Never rejects for one message: the outcomes stand in the order of `messages`. */
+  publish(
+    messages: readonly OutgoingMessage[],
+    options?: { signal?: AbortSignal | undefined },
+  ): Promise<readonly PublishOutcome[]>;
+  /** Fire and forget, without a promise. False: refused by a full buffer. Later failures go to `onStatus` as `error`. */
+  post?(message: OutgoingMessage): boolean;
+  /** Resolves when the subscription is active at the broker. */
+  consume(source: ConsumeSource, sink: ConsumeSink): Promise<TransportSubscription>;
+  /** Rejects with `no-responders` at once when nobody listens. */
+  request?(message: OutgoingMessage, options: TransportRequestOptions): Promise<IncomingMessage>;
+  /** What is stored now, then ends. */
+  read?(options: ReadOptions): AsyncIterable<IncomingMessage>;
+  health(): TransportHealth;
+  /** Returns a function that stops the listening. */
+  onStatus(listener: (status: TransportStatus) => void): () => void;
+  /** Resolves when everything accepted so far is confirmed. */
+  flush?(options?: { signal?: AbortSignal | undefined }): Promise<void>;
+  /** Closes only what it opened. */
+  close(options?: CloseOptions): Promise<CloseReport>;
+}

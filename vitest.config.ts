@@ -1,0 +1,50 @@
+import { fileURLToPath } from "node:url";
+import { defineConfig } from "vitest/config";
+
+const at = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
+
+/** The package's own names, pointing at the sources. Longest first: `waybill` alone would match them all. */
+const alias = [
+  ["waybill/memory", "./adapters/memory/index.ts"],
+  ["waybill/nats", "./adapters/nats/index.ts"],
+  ["waybill/kafka/confluent", "./adapters/kafka/confluent/index.ts"],
+  ["waybill/kafka", "./adapters/kafka/index.ts"],
+  ["waybill/patterns", "./core/patterns/index.ts"],
+  ["waybill/node", "./runtimes/node/index.ts"],
+  ["waybill/browser", "./runtimes/browser/index.ts"],
+  ["waybill/testing", "./testing/index.ts"],
+  ["waybill", "./core/index.ts"],
+].map(([find, path]) => ({ find: new RegExp(`^${find}$`), replacement: at(path!) }));
+
+/** Tiers by file name: `.test.ts` needs no network, `.int.test.ts` real brokers, `.e2e.test.ts` browsers as well. */
+export default defineConfig({
+  resolve: { alias },
+  test: {
+    projects: [
+      {
+        extends: true,
+        test: { name: "unit", include: ["test/**/*.test.ts"], exclude: ["**/*.int.test.ts", "**/*.e2e.test.ts"] },
+      },
+      {
+        extends: true,
+        test: {
+          name: "int",
+          include: ["test/**/*.int.test.ts"],
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+          fileParallelism: false,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: "e2e",
+          include: ["test/**/*.e2e.test.ts"],
+          testTimeout: 180_000,
+          hookTimeout: 180_000,
+          fileParallelism: false,
+        },
+      },
+    ],
+  },
+});
