@@ -76,7 +76,7 @@ export class EventError extends Error {
     return `waybill/docs/errors.md#${this.code}`;
   }
 
-  static [Symbol.hasInstance](value: unknown): boolean {
+  static override [Symbol.hasInstance](value: unknown): boolean {
     return typeof value === "object" && value !== null && brand in value;
   }
 

@@ -23,8 +23,6 @@ declare global {
   function setTimeout(run: () => void, delayMs: number): unknown;
   function clearTimeout(id: unknown): void;
   function queueMicrotask(run: () => void): void;
-  function encodeURIComponent(text: string): string;
-  function decodeURIComponent(text: string): string;
 }
 
 export {};
