@@ -35,6 +35,10 @@ export interface EventErrorOptions {
   cause?: unknown;
   /** Whether the same call may succeed later. Default: false. */
   retryable?: boolean;
+  /** Of a rejected publish: `failed` is certainly not stored, `unknown` may be. */
+  outcome?: "failed" | "unknown" | undefined;
+  /** Of a rejected publish: whether sending it again cannot store it twice. */
+  retrySafe?: boolean | undefined;
 }
 
 const brand: unique symbol = Symbol.for("waybill.EventError") as never;
@@ -63,11 +67,17 @@ export class EventError extends Error {
   readonly code: EventErrorCode;
   /** Whether the same call may succeed later. */
   readonly retryable: boolean;
+  /** Of a rejected publish: `failed` is certainly not stored, `unknown` may be. */
+  readonly outcome: "failed" | "unknown" | undefined;
+  /** Of a rejected publish: whether sending it again cannot store it twice. */
+  readonly retrySafe: boolean | undefined;
 
   constructor(code: EventErrorCode, message: string, options: EventErrorOptions = {}) {
     super(message, "cause" in options ? { cause: options.cause } : undefined);
     this.code = code;
     this.retryable = options.retryable ?? false;
+    this.outcome = options.outcome;
+    this.retrySafe = options.retrySafe;
     Object.defineProperty(this, brand, { value: true });
   }
 

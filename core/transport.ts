@@ -11,10 +11,18 @@ export interface HeaderBinding {
   readonly percentEncoded: boolean;
 }
 
+/** Span attributes that only this system has, by the name its conventions give them. */
+export interface SystemAttributes {
+  readonly key?: string;
+  readonly offset?: string;
+  readonly tombstone?: string;
+}
+
 /** What a transport can do. Core asks these, never a transport's name. */
 export interface Capabilities {
   /** OpenTelemetry's `messaging.system`. */
   readonly system: string;
+  readonly attributes?: SystemAttributes;
   readonly binding: HeaderBinding;
   /** A stored message survives the loss of every client. */
   readonly durable: boolean;

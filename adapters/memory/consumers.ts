@@ -1,0 +1,180 @@
+import type { Clock } from "../../core/clock.ts";
+import { withinDeadline } from "../../core/deadline.ts";
+import { EventError } from "../../core/errors.ts";
+import type { ConsumeSink, ConsumeSource, TransportSubscription } from "../../core/transport.ts";
+import { Cursor, Lane } from "./group.ts";
+import type { Log, Partition } from "./log.ts";
+
+interface Member {
+  readonly source: ConsumeSource;
+  readonly sink: ConsumeSink;
+  readonly lanes: Map<Partition, Lane>;
+  credit: number;
+  scheduled: boolean;
+  closed: boolean;
+}
+
+interface Group {
+  readonly cursors: Map<Partition, Cursor>;
+  readonly members: Member[];
+  /** Assignments happen one after the other. */
+  turn: Promise<void>;
+}
+
+/** Longest wait for a member's handlers when its partitions go to another. */
+const drainMs = 10_000;
+
+/** The consuming half of a memory transport: groups share partitions, one owner each. */
+export class Consumers {
+  readonly #log: Log;
+  readonly #clock: Clock;
+  readonly #groups = new Map<string, Group>();
+  readonly #alone = new Set<Group>();
+
+  constructor(log: Log, clock: Clock) {
+    this.#log = log;
+    this.#clock = clock;
+  }
+
+  /** Whether a member listens on the destination. */
+  listens(destination: string): boolean {
+    return this.#all().some(({ members }) => members.some(({ source }) => wants(source, destination)));
+  }
+
+  /** The lowest offset of a partition that some group has not settled. */
+  needed(partition: Partition): number {
+    return Math.min(...this.#all().map(({ cursors }) => cursors.get(partition)?.committed ?? Number.POSITIVE_INFINITY));
+  }
+
+  /** A message came, or with `isNew` a destination. */
+  async arrived(isNew: boolean): Promise<void> {
+    if (isNew) await Promise.all(this.#all().map((group) => this.#assign(group)));
+    for (const { members } of this.#all()) for (const member of members) this.#wake(member);
+  }
+
+  async consume(source: ConsumeSource, sink: ConsumeSink): Promise<TransportSubscription> {
+    for (const destination of source.destinations) if (!isWildcard(destination)) this.#log.ensure(destination);
+    const group = this.#group(source.group);
+    const member: Member = { source, sink, lanes: new Map(), credit: 0, scheduled: false, closed: false };
+    group.members.push(member);
+    await this.#assign(group);
+    return {
+      credit: (n) => {
+        member.credit += n;
+        this.#wake(member);
+      },
+      pauseLane: (lane) => this.#pause(member, lane, true),
+      resumeLane: (lane) => this.#pause(member, lane, false),
+      lag: async () => Array.from(member.lanes, ([{ lane }, { lag }]) => ({ lane, messages: lag })),
+      close: async () => {
+        member.closed = true;
+        const unsettled = [...member.lanes.values()].reduce((sum, lane) => sum + lane.unsettled, 0);
+        for (const lane of member.lanes.values()) lane.fence();
+        member.lanes.clear();
+        group.members.splice(group.members.indexOf(member), 1);
+        this.#alone.delete(group);
+        await this.#assign(group);
+        return { unsent: 0, unsettled };
+      },
+    };
+  }
+
+  #all(): Group[] {
+    return [...this.#groups.values(), ...this.#alone];
+  }
+
+  #group(name: string | undefined): Group {
+    const known = name === undefined ? undefined : this.#groups.get(name);
+    if (known) return known;
+    const group: Group = { cursors: new Map(), members: [], turn: Promise.resolve() };
+    if (name === undefined) this.#alone.add(group);
+    else this.#groups.set(name, group);
+    return group;
+  }
+
+  #assign(group: Group): Promise<void> {
+    group.turn = group.turn.then(() => this.#rebalance(group));
+    return group.turn;
+  }
+
+  /** Deals the partitions out. One that moves is drained and fenced before its new owner begins. */
+  async #rebalance(group: Group): Promise<void> {
+    let turn = 0;
+    const plan = new Map<Partition, Member>();
+    for (const partition of this.#log.partitions()) {
+      const able = group.members.filter(({ source }) => wants(source, partition.destination));
+      if (able.length > 0) plan.set(partition, able[turn++ % able.length]!);
+    }
+    await Promise.all(group.members.map((member) => this.#revoke(member, plan)));
+    for (const [partition, member] of plan) {
+      if (member.lanes.has(partition) || member.closed) continue;
+      const cursor = group.cursors.get(partition) ?? new Cursor(partition, startOf(partition, member.source));
+      group.cursors.set(partition, cursor);
+      member.lanes.set(partition, new Lane(cursor, this.#clock, () => this.#wake(member)));
+    }
+    for (const member of group.members) this.#wake(member);
+  }
+
+  async #revoke(member: Member, plan: ReadonlyMap<Partition, Member>): Promise<void> {
+    const going = [...member.lanes].filter(([partition]) => plan.get(partition) !== member);
+    for (const [, lane] of going) lane.stop();
+    const drained = Promise.all(going.map(([{ lane }]) => member.sink.revoke(lane)));
+    if (going.length > 0) await withinDeadline(this.#clock, drainMs, drained);
+    for (const [partition, lane] of going) {
+      lane.fence();
+      member.lanes.delete(partition);
+    }
+  }
+
+  #pause(member: Member, lane: string, paused: boolean): void {
+    for (const [partition, each] of member.lanes) if (partition.lane === lane) each.paused = paused;
+    this.#wake(member);
+  }
+
+  /** Deliveries never happen inside the call that causes them. */
+  #wake(member: Member): void {
+    if (member.scheduled || member.closed) return;
+    member.scheduled = true;
+    queueMicrotask(() => {
+      member.scheduled = false;
+      this.#pump(member);
+    });
+  }
+
+  /** One message of each lane in turn, so that no partition starves. */
+  #pump(member: Member): void {
+    for (let some = true; some && member.credit > 0 && !member.closed; ) {
+      some = false;
+      for (const lane of [...member.lanes.values()]) {
+        const delivery = member.credit > 0 ? lane.take() : undefined;
+        if (!delivery) continue;
+        some = true;
+        member.credit--;
+        member.sink.deliver(delivery);
+      }
+    }
+  }
+}
+
+function isWildcard(destination: string): boolean {
+  return /[*>]/.test(destination);
+}
+
+function wants({ destinations }: ConsumeSource, destination: string): boolean {
+  return destinations.some((wanted) => {
+    if (wanted === destination) return true;
+    if (!isWildcard(wanted)) return false;
+    const tokens = destination.split(".");
+    const pattern = wanted.split(".");
+    const open = pattern.at(-1) === ">";
+    if (open ? tokens.length < pattern.length : tokens.length !== pattern.length) return false;
+    return pattern.every((token, i) => token === "*" || token === ">" || token === tokens[i]);
+  });
+}
+
+function startOf(partition: Partition, { from }: ConsumeSource): number {
+  if (from === "earliest") return partition.start;
+  if (from === "new") return partition.end;
+  if (/^\d+$/.test(from)) return Math.max(partition.start, Math.min(Number(from), partition.end));
+  throw new EventError("invalid-option", `memory: from must be "new", "earliest" or an offset, not "${from}"`);
+}

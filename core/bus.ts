@@ -1,0 +1,212 @@
+import type { Catalog, DataInput, EventOf, PatternOf, ReplyInput, ReplyOutput, TypeName } from "./catalog.ts";
+import { systemClock } from "./clock.ts";
+import { cloudEventsBinary } from "./codec/cloudevents-binary.ts";
+import { withinDeadline } from "./deadline.ts";
+import type { Environment } from "./environment.ts";
+import { EventError } from "./errors.ts";
+import { type CloudEvent, checkText } from "./event.ts";
+import { defaultIds } from "./id.ts";
+import { defaultLimits } from "./limits.ts";
+import type {
+  BusHealth,
+  ErrorListener,
+  EventBusOptions,
+  ForwardOptions,
+  HandlerDelivery,
+  PublishFunction,
+  PublishOptions,
+  Receipt,
+  StatusListener,
+  SubscribeOptions,
+  Transports,
+  WaitOptions,
+} from "./options.ts";
+import { createOutbound } from "./outgoing.ts";
+import { w3cBaggage } from "./propagation/baggage.ts";
+import { compositePropagator } from "./propagation/composite.ts";
+import { w3cTraceContext } from "./propagation/w3c.ts";
+import { createPublisher, type PublishItem } from "./publisher.ts";
+import type { RawHandler } from "./receiver.ts";
+import { createRequests } from "./requests.ts";
+import { createRouter } from "./routing.ts";
+import { createSubscriber, type Subscription, sumReports } from "./subscriber.ts";
+import { createMetrics } from "./telemetry/metrics.ts";
+import { createTracing } from "./telemetry/tracing.ts";
+import type { CloseOptions, CloseReport } from "./transport.ts";
+
+/** One event of `publishAll`, typed by the catalog. */
+export type TypedItem<C extends Catalog> = {
+  [K in TypeName<C>]: PublishOptions & { readonly type: K; readonly data: DataInput<C, K> };
+}[TypeName<C>];
+
+/** Publishes and handles events over any number of transports. */
+export interface EventBus<C extends Catalog = Catalog, T extends Transports = Transports> {
+  /**
+   * Publishes one event; resolves when the broker has stored it.
+   *
+   * @throws EventError whose `outcome` says whether the event may be stored, and `retrySafe` whether to send it again.
+   */
+  readonly publish: PublishFunction<C>;
+  /**
+   * Publishes without waiting and without a promise. False: refused by a full buffer. What fails later
+   * goes to `onError`. Wrong input throws, and so does a schema that answers with a promise.
+   */
+  post<K extends TypeName<C>>(type: K, data: DataInput<C, K>, options?: PublishOptions): boolean;
+  /** Publishes an event as it is: with its own id, source, time and extensions. For relays and bridges. */
+  forward(event: CloudEvent, options?: ForwardOptions<keyof T & string>): Promise<Receipt>;
+  /** Publishes many events together: for each a receipt or an error, in their order. */
+  publishAll(items: readonly TypedItem<C>[], options?: WaitOptions): Promise<(Receipt | EventError)[]>;
+  /** Handles events whose type matches the pattern; resolves when the broker has the subscription. */
+  subscribe<const P extends string>(
+    pattern: PatternOf<C, P>,
+    handler: (event: EventOf<C, P>, delivery: HandlerDelivery<C>) => unknown,
+    options?: SubscribeOptions<keyof T & string>,
+  ): Promise<Subscription>;
+  /** Asks and waits for the answer, 5,000 ms unless told; rejects with `no-responders` at once when nobody listens. */
+  request<K extends TypeName<C>>(
+    type: K,
+    data: DataInput<C, K>,
+    options?: PublishOptions & WaitOptions,
+  ): Promise<CloudEvent<string, ReplyOutput<C, K>>>;
+  /** Answers requests: what the handler returns is the data of the reply. */
+  respond<K extends TypeName<C>>(
+    type: K,
+    handler: (event: EventOf<C, K>, delivery: HandlerDelivery<C>) => ReplyInput<C, K> | Promise<ReplyInput<C, K>>,
+    options?: SubscribeOptions<keyof T & string>,
+  ): Promise<Subscription>;
+  /** Resolves when everything published so far is confirmed. */
+  flush(options?: WaitOptions): Promise<void>;
+  /** Stops fetching, lets handlers finish, settles, flushes and closes, within the deadline (default 10,000 ms). */
+  close(options?: CloseOptions): Promise<CloseReport>;
+  /** Errors that no promise carries. Returns a function that stops the listening. */
+  onError(listener: ErrorListener): () => void;
+  /** Changes of the transports. Returns a function that stops the listening. */
+  onStatus(listener: StatusListener): () => void;
+  health(): BusHealth;
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+/**
+ * Makes a bus over transports.
+ *
+ * @throws EventError `invalid-option` when `source` is empty or a route names no transport.
+ *
+ * @example
+ * ```ts
+ * import { createEventBus } from "waybill";
+ * import { memoryTransport } from "waybill/memory";
+ *
+ * await using bus = createEventBus({ source: "/shop", transports: { memory: memoryTransport() } });
+ * await bus.subscribe("order.*", (event) => console.log(event.type, event.data), { group: "billing" });
+ * const receipt = await bus.publish("order.placed", { orderId: "o-1" });
+ * console.log(receipt.id, receipt.offset);
+ * ```
+ */
+export function createEventBus<const T extends Transports, C extends Catalog = Catalog>(
+  options: EventBusOptions<C, T>,
+): EventBus<C, T> {
+  const { source, transports, events, routes = [], logger, clock = systemClock } = options;
+  checkText("source", source, "invalid-option");
+  const errorListeners = new Set<ErrorListener>();
+  const statusListeners = new Set<StatusListener>();
+  let state: "open" | "closing" | "closed" = "open";
+  let closing: Promise<CloseReport> | undefined;
+
+  const env: Environment = {
+    source,
+    clock,
+    router: createRouter(events, transports, routes),
+    codec: options.codec ?? cloudEventsBinary(),
+    limits: { ...defaultLimits, ...options.limits },
+    propagator: options.propagator ?? compositePropagator([w3cTraceContext(), w3cBaggage()]),
+    ids: options.ids ?? defaultIds,
+    tracing: createTracing(options.tracerProvider),
+    metrics: createMetrics(options.meterProvider, async (observe) => {
+      for (const [name, { buffered }] of Object.entries(health())) observe("buffer", buffered, { transport: name });
+      for (const dispatcher of subscriber.dispatchers()) {
+        const { group = "" } = dispatcher.listening;
+        for (const { lane, messages } of (await dispatcher.subscription()?.lag()) ?? []) {
+          observe("lag", messages, { "messaging.consumer.group.name": group, lane });
+        }
+      }
+    }),
+    report(error, origin) {
+      for (const listener of errorListeners) {
+        try {
+          listener(error, origin);
+        } catch (cause) {
+          logger?.error("an onError listener threw", { cause });
+        }
+      }
+      if (errorListeners.size === 0) logger?.error(error.message, { code: error.code, ...origin });
+    },
+    checkOpen() {
+      if (state === "closed") throw new EventError("closed", "the bus is closed");
+    },
+  };
+  const outbound = createOutbound(env);
+  const publisher = createPublisher(env, outbound);
+  const subscriber = createSubscriber(env, publisher.publish);
+  const requests = createRequests(env, outbound, subscriber);
+
+  const stopListening = Object.entries(transports).map(([transport, each]) =>
+    each.onStatus((status) => {
+      for (const listener of statusListeners) listener({ ...status, transport });
+      if (status.error) env.report(status.error, { transport });
+    }),
+  );
+
+  function health(): BusHealth {
+    return Object.fromEntries(Object.entries(transports).map(([name, transport]) => [name, transport.health()]));
+  }
+
+  async function flush(wait: WaitOptions = {}): Promise<void> {
+    await Promise.all(Object.values(transports).map((transport) => transport.flush?.(wait)));
+  }
+
+  async function shutDown({ deadlineMs = 10_000 }: CloseOptions): Promise<CloseReport> {
+    const until = clock.now() + deadlineMs;
+    const left = (): number => Math.max(0, until - clock.now());
+    state = "closing"; // handlers that still run may publish
+    const consumed = await subscriber.close({ deadlineMs });
+    state = "closed";
+    await withinDeadline(
+      clock,
+      left(),
+      flush().catch(() => undefined),
+    ); // the transports report what is left
+    const closed = await Promise.all(Object.values(transports).map((each) => each.close({ deadlineMs: left() })));
+    for (const stop of stopListening) stop();
+    return sumReports([consumed, ...closed]);
+  }
+
+  const bus = {
+    ...publisher,
+    ...requests,
+    subscribe(pattern: string, handler: RawHandler, given?: SubscribeOptions) {
+      if (state !== "open") return Promise.reject(new EventError("closed", "the bus is closed"));
+      return subscriber.subscribe(pattern, handler, given);
+    },
+    flush,
+    health,
+    close(given: CloseOptions = {}) {
+      closing ??= shutDown(given);
+      return closing;
+    },
+    onError(listener: ErrorListener) {
+      errorListeners.add(listener);
+      return () => void errorListeners.delete(listener);
+    },
+    onStatus(listener: StatusListener) {
+      statusListeners.add(listener);
+      return () => void statusListeners.delete(listener);
+    },
+    async [Symbol.asyncDispose]() {
+      await bus.close();
+    },
+  };
+  // The parts work on names and unknown data; the catalog's types hold at this border.
+  return bus as unknown as EventBus<C, T>;
+}
+
+export type { PublishItem };

@@ -1,0 +1,52 @@
+import { EventError } from "../errors.ts";
+import type { Limits } from "../limits.ts";
+
+const strict = /* @__PURE__ */ new TextDecoder("utf-8", { fatal: true });
+
+/** Text of UTF-8 bytes; throws `malformed-message` on others. */
+export function decodeText(bytes: Uint8Array): string {
+  try {
+    return strict.decode(bytes);
+  } catch (cause) {
+    throw new EventError("malformed-message", "the body is not UTF-8", { cause });
+  }
+}
+
+/** Nesting of JSON text, without parsing it. */
+function depth(text: string): number {
+  let deepest = 0;
+  let level = 0;
+  for (let i = 0; i < text.length; i++) {
+    const char = text.charCodeAt(i);
+    if (char === 0x22) {
+      while (++i < text.length && text.charCodeAt(i) !== 0x22) if (text.charCodeAt(i) === 0x5c) i++;
+    } else if (char === 0x7b || char === 0x5b) deepest = Math.max(deepest, ++level);
+    else if (char === 0x7d || char === 0x5d) level--;
+  }
+  return deepest;
+}
+
+function refuseProto(key: string, value: unknown): unknown {
+  if (key === "__proto__") throw new EventError("malformed-message", 'the JSON has a member named "__proto__"');
+  return value;
+}
+
+/**
+ * Parses JSON from outside. A member named `__proto__` is refused, since it replaces the prototype of
+ * whatever object the data is merged into later; so is nesting that would overflow a recursive reader.
+ */
+export function parseJson(text: string, limits: Limits): unknown {
+  // Text of n characters nests n/2 deep at most (valid JSON), so that short text needs no look.
+  if (text.length > limits.maxJsonDepth && depth(text) > limits.maxJsonDepth) {
+    throw new EventError("malformed-message", `the JSON nests deeper than ${limits.maxJsonDepth} levels`);
+  }
+  // "\u005f" is another way to write an underscore.
+  const suspicious = text.includes("__proto__") || text.includes("\\u005");
+  try {
+    return JSON.parse(text, suspicious ? refuseProto : undefined);
+  } catch (cause) {
+    if (cause instanceof EventError) throw cause;
+    // The cause quotes the payload, which may be private: name only the kind of failure.
+    throw new EventError("malformed-message", "the body is not JSON", { cause });
+  }
+}

@@ -1,0 +1,190 @@
+import type { Clock, Timer } from "../clock.ts";
+import type { Delivery } from "../transport.ts";
+
+/** What became of one run of a delivery: done, or to be run again in place after a pause. */
+export type RunResult = undefined | { readonly retryAfterMs: number };
+
+/** Options of {@link createScheduler}. */
+export interface SchedulerOptions {
+  readonly clock: Clock;
+  /** Most runs at once. */
+  readonly concurrency: number;
+  /** Whether deliveries of one key run one after the other; others never wait for each other. */
+  readonly byKey: boolean;
+  /** Handles one delivery. Must not reject. */
+  run(delivery: Delivery, attempt: number): Promise<RunResult>;
+  /** Called for each delivery that is over: one more may come. */
+  done(): void;
+}
+
+/** Runs deliveries under a limit and, by wish, one after the other per key. */
+export interface Scheduler {
+  add(delivery: Delivery): void;
+  /**
+   * The lane goes. What lies below its furthest started delivery still runs, because its commit would
+   * otherwise stop at a gap and started work be done twice; the rest is released. Resolves when nothing runs.
+   */
+  revoke(lane: string): Promise<void>;
+  /** Releases what has not started and resolves when nothing runs. */
+  stop(): Promise<void>;
+  /** Deliveries that were started and are not over. */
+  running(): number;
+  pause(): void;
+  resume(): void;
+}
+
+interface Item {
+  readonly delivery: Delivery;
+  readonly lane: Lane;
+  /** Number of arrival: the order within a lane. */
+  readonly order: number;
+  readonly key: string | undefined;
+  attempt: number;
+  /** `behind`: an earlier delivery of its key is not over. */
+  state: "ready" | "behind" | "running" | "pausing" | "over";
+  timer?: Timer;
+}
+
+interface Lane {
+  readonly items: Set<Item>;
+  /** Order of the furthest delivery that was started. */
+  furthest: number;
+  /** Set while the lane is being revoked: called when it is empty. */
+  emptied?: () => void;
+}
+
+/** Makes a scheduler. */
+export function createScheduler({ clock, concurrency, byKey, run, done }: SchedulerOptions): Scheduler {
+  const lanes = new Map<string, Lane>();
+  /** For each key with a delivery that is ready, running or pausing: what came after it. */
+  const keys = new Map<string, Item[]>();
+  const ready: Item[] = [];
+  let head = 0; // of `ready`: shifting a long array costs its length
+  let active = 0;
+  let arrivals = 0;
+  let paused = false;
+  let stopping = false;
+  let idle: (() => void) | undefined;
+
+  function add(delivery: Delivery): void {
+    if (stopping) {
+      delivery.release();
+      return done();
+    }
+    const { lane: name, message } = delivery;
+    let lane = lanes.get(name);
+    if (!lane) lanes.set(name, (lane = { items: new Set(), furthest: -1 }));
+    const key = byKey && message.key !== undefined ? `${name}\n${message.key}` : undefined;
+    const behind = key === undefined ? undefined : keys.get(key);
+    const state = behind ? "behind" : "ready";
+    const item: Item = { delivery, lane, order: arrivals++, key, attempt: delivery.attempt, state };
+    lane.items.add(item);
+    if (behind) behind.push(item);
+    else {
+      if (key !== undefined) keys.set(key, []);
+      enqueue(item);
+    }
+  }
+
+  function enqueue(item: Item): void {
+    item.state = "ready";
+    ready.push(item);
+    pump();
+  }
+
+  function pump(): void {
+    while (active < concurrency && head < ready.length && !paused) {
+      const item = ready[head++]!;
+      if (head > 1024 && head * 2 > ready.length) head -= ready.splice(0, head).length;
+      if (item.state !== "ready") continue; // released meanwhile
+      active++;
+      item.state = "running";
+      item.lane.furthest = Math.max(item.lane.furthest, item.order);
+      void run(item.delivery, item.attempt).then((result) => after(item, result));
+    }
+  }
+
+  function after(item: Item, result: RunResult): void {
+    active--;
+    if (!result) finish(item);
+    else if (stopping || item.lane.emptied) release(item);
+    else {
+      // The slot is free while it pauses; its key is not.
+      item.state = "pausing";
+      item.attempt++;
+      item.timer = clock.after(result.retryAfterMs, () => enqueue(item));
+    }
+    pump();
+    if (active === 0) idle?.();
+  }
+
+  /** Ends an item and lets the next of its key go on. */
+  function finish(item: Item): void {
+    leave(item);
+    if (item.key === undefined) return;
+    const next = keys.get(item.key)?.shift();
+    if (next) enqueue(next);
+    else keys.delete(item.key);
+  }
+
+  function leave(item: Item): void {
+    item.state = "over";
+    item.timer?.cancel();
+    item.lane.items.delete(item);
+    done();
+    if (item.lane.items.size === 0) item.lane.emptied?.();
+  }
+
+  /** Gives a delivery back, and with it what waits behind it: it may not overtake. */
+  function release(item: Item): void {
+    const behind = item.key === undefined ? undefined : keys.get(item.key);
+    const holds = item.state !== "behind";
+    const gone = holds ? [item, ...(behind ?? [])] : [item];
+    if (holds && item.key !== undefined) keys.delete(item.key);
+    else behind?.splice(behind.indexOf(item), 1);
+    for (const each of gone) {
+      each.delivery.release();
+      leave(each);
+    }
+  }
+
+  function releaseWhere(lane: Lane, unwanted: (item: Item) => boolean): void {
+    for (const item of [...lane.items]) {
+      if (item.state !== "over" && item.state !== "running" && unwanted(item)) release(item);
+    }
+  }
+
+  function revoke(name: string): Promise<void> {
+    const lane = lanes.get(name);
+    if (!lane) return Promise.resolve();
+    lanes.delete(name); // should it come back, it comes back as another
+    return new Promise((resolve) => {
+      lane.emptied = resolve;
+      releaseWhere(lane, (item) => paused || item.state === "pausing" || item.order > lane.furthest);
+      if (lane.items.size === 0) resolve();
+    });
+  }
+
+  function stop(): Promise<void> {
+    stopping = true;
+    for (const lane of lanes.values()) releaseWhere(lane, () => true);
+    return new Promise((resolve) => {
+      idle = resolve;
+      if (active === 0) resolve();
+    });
+  }
+
+  return {
+    add,
+    revoke,
+    stop,
+    running: () => active,
+    pause: () => {
+      paused = true;
+    },
+    resume: () => {
+      paused = false;
+      pump();
+    },
+  };
+}

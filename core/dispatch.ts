@@ -1,0 +1,142 @@
+import { withinDeadline } from "./deadline.ts";
+import { createScheduler, type Scheduler } from "./delivery/scheduler.ts";
+import type { Environment } from "./environment.ts";
+import { EventError } from "./errors.ts";
+import { isPattern, matches, overlap, setAside } from "./pattern.ts";
+import type { Publisher } from "./publisher.ts";
+import { createReceiver, type Registration } from "./receiver.ts";
+import type { CloseOptions, CloseReport, Delivery, TransportSubscription } from "./transport.ts";
+
+/** Where one transport subscription listens, and how its deliveries run. */
+export interface Listening {
+  readonly transport: string;
+  readonly destinations: readonly string[];
+  readonly group: string | undefined;
+  readonly from: string;
+  readonly concurrency: number;
+  readonly byKey: boolean;
+}
+
+/** One transport subscription, shared by the handlers of a group on the same destinations. */
+export interface Dispatcher {
+  readonly listening: Listening;
+  /** Throws `duplicate-handler` when a handler of this group takes some of the same types. */
+  register(registration: Registration): void;
+  /** Answers how many are left. */
+  unregister(registration: Registration): number;
+  start(): Promise<void>;
+  pause(): void;
+  resume(): void;
+  subscription(): TransportSubscription | undefined;
+  close(options?: CloseOptions): Promise<CloseReport>;
+}
+
+/** Deliveries taken before their turn, so that a handler never waits for the broker. */
+const minPrefetch = 64;
+
+/** Makes the dispatcher of a listening; `start` opens it. */
+export function createDispatcher(env: Environment, publish: Publisher["publish"], listening: Listening): Dispatcher {
+  const { clock, router, report } = env;
+  const { transport: name, destinations, group, concurrency, byKey } = listening;
+  const transport = router.transport(name);
+  const registrations: Registration[] = [];
+  const found = new Map<string, Registration | undefined>();
+  const unsettled = new Set<Promise<void>>();
+  const literal = new Set(destinations);
+  let subscription: TransportSubscription | undefined;
+  let closing = false;
+
+  const receive = createReceiver(env, publish, {
+    transport: name,
+    capabilities: transport.capabilities,
+    destinations,
+    group,
+    inPlace: byKey,
+    find,
+    settling(verdict, { message, position }) {
+      unsettled.add(verdict);
+      verdict.then(
+        () => unsettled.delete(verdict),
+        (reason) => {
+          unsettled.delete(verdict);
+          report(EventError.from(reason), { transport: name, destination: message.destination, position });
+        },
+      );
+    },
+  });
+  const scheduler: Scheduler = createScheduler({
+    clock,
+    concurrency,
+    byKey,
+    run: receive,
+    done: () => {
+      if (!closing) subscription?.credit(1);
+    },
+  });
+
+  function find(type: string): Registration | undefined {
+    if (found.has(type)) return found.get(type);
+    const registration = registrations.find(({ pattern }) => matches(pattern, type));
+    if (found.size < 1024) found.set(type, registration);
+    return registration;
+  }
+
+  function deliver(delivery: Delivery): void {
+    // A wildcard also reaches dead letters and retries, which only their literal names may.
+    const { destination } = delivery.message;
+    if (setAside.test(destination) && !literal.has(destination)) {
+      void delivery.settle({ kind: "ack" });
+      subscription?.credit(1);
+    } else scheduler.add(delivery);
+  }
+
+  async function start(): Promise<void> {
+    const { from } = listening;
+    subscription = await transport.consume(
+      { destinations, group, from },
+      { deliver, revoke: scheduler.revoke, failed: (error) => report(error, { transport: name }) },
+    );
+    subscription.credit(Math.max(minPrefetch, 2 * concurrency));
+  }
+
+  async function close({ deadlineMs = 10_000 }: CloseOptions = {}): Promise<CloseReport> {
+    // Without credit nothing more comes; what runs is waited for, then its verdicts reach the broker.
+    closing = true;
+    const until = clock.now() + deadlineMs;
+    await withinDeadline(clock, deadlineMs, scheduler.stop());
+    const left = scheduler.running();
+    const closed = await subscription?.close({ deadlineMs: Math.max(0, until - clock.now()) });
+    subscription = undefined;
+    return { unsent: 0, unsettled: Math.max(left, closed?.unsettled ?? 0) };
+  }
+
+  return {
+    listening,
+    register(registration) {
+      const rival = registrations.find(({ pattern }) => overlap(pattern, registration.pattern));
+      if (rival) {
+        throw new EventError(
+          "duplicate-handler",
+          `group "${group}" handles "${rival.pattern}" already, which overlaps "${registration.pattern}"`,
+        );
+      }
+      registrations.push(registration);
+      found.clear();
+    },
+    unregister(registration) {
+      registrations.splice(registrations.indexOf(registration), 1);
+      found.clear();
+      return registrations.length;
+    },
+    start,
+    pause: scheduler.pause,
+    resume: scheduler.resume,
+    subscription: () => subscription,
+    close,
+  };
+}
+
+/** The NATS form of a pattern: `**` becomes `>`. */
+export function toWildcard(pattern: string): string {
+  return isPattern(pattern) ? pattern.replace(/\*\*$/, ">") : pattern;
+}

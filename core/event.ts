@@ -1,0 +1,123 @@
+import { type Clock, systemClock } from "./clock.ts";
+import { EventError, type EventErrorCode } from "./errors.ts";
+import { defaultIds, type IdGenerator } from "./id.ts";
+
+/** A CloudEvents extension value. Codecs that write headers carry it as text. */
+export type ExtensionValue = string | number | boolean;
+
+/** Extension attributes by name, in a record without prototype. Names are of `a-z0-9`. */
+export type Extensions = Readonly<Record<string, ExtensionValue>>;
+
+/**
+ * An event: an immutable plain value with the attributes of CloudEvents 1.0. `source` and `id`
+ * together identify it, and no copy (retry, bridge, dead letter) changes them.
+ */
+export interface CloudEvent<Type extends string = string, Data = unknown> {
+  /** Unique within `source`; a UUIDv7 unless given. */
+  readonly id: string;
+  /** URI reference of what the event comes from. */
+  readonly source: string;
+  readonly type: Type;
+  /** RFC 3339, kept as text: another language's nanoseconds survive. */
+  readonly time?: string;
+  /** What the event is about, within `source`. */
+  readonly subject?: string;
+  /** Media type of `data`; JSON when absent. */
+  readonly datacontenttype?: string;
+  /** URI of the schema of `data`. */
+  readonly dataschema?: string;
+  /** undefined: the event has no data. */
+  readonly data: Data;
+  readonly extensions: Extensions;
+}
+
+/** What {@link createEvent} takes. */
+export interface EventInit<Type extends string = string, Data = unknown> {
+  readonly type: Type;
+  readonly source: string;
+  readonly data?: Data;
+  /** Default: a new UUIDv7. */
+  readonly id?: string | undefined;
+  /** Default: now. */
+  readonly time?: string | undefined;
+  readonly subject?: string | undefined;
+  readonly datacontenttype?: string | undefined;
+  readonly dataschema?: string | undefined;
+  readonly extensions?: Readonly<Record<string, ExtensionValue>> | undefined;
+}
+
+/** Where {@link createEvent} takes its defaults from. */
+export interface EventDefaults {
+  readonly clock?: Clock;
+  readonly ids?: IdGenerator;
+}
+
+/** The context attributes that are not extensions and may be left out, in the order of the specification. */
+export const optionalAttributes = ["datacontenttype", "dataschema", "subject", "time"] as const;
+
+// Control characters, lone surrogates and noncharacters: what a CloudEvents String must not hold (section 3.4).
+const forbidden = /[\p{Cc}\p{Cs}\p{NChar}]/u;
+const rfc3339 = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/i;
+const reservedNames = new Set<string>(["id", "source", "type", "specversion", "data", ...optionalAttributes]);
+
+/** Throws unless `value` is a non-empty CloudEvents String. */
+export function checkText(name: string, value: unknown, code: EventErrorCode = "invalid-event"): void {
+  if (typeof value !== "string" || value === "" || forbidden.test(value)) {
+    throw new EventError(code, `${name} must be a non-empty string without control characters`);
+  }
+}
+
+/** Throws unless `time` is a timestamp of RFC 3339. */
+export function checkTime(time: string, code: EventErrorCode = "invalid-event"): void {
+  if (!rfc3339.test(time)) throw new EventError(code, `time must be an RFC 3339 timestamp, not "${time.slice(0, 64)}"`);
+}
+
+/** Throws unless the name and value may be an extension. */
+export function checkExtension(name: string, value: unknown, code: EventErrorCode = "invalid-event"): void {
+  if (!/^[a-z0-9]+$/.test(name) || reservedNames.has(name)) {
+    throw new EventError(code, `extension "${name.slice(0, 64)}": a name is of a-z and 0-9 and no attribute's own`);
+  }
+  if (typeof value === "string" ? forbidden.test(value) : typeof value !== "boolean" && !Number.isInteger(value)) {
+    throw new EventError(code, `extension "${name}" must be text without control characters, an integer or a boolean`);
+  }
+}
+
+/** Copies extensions into a record without prototype, so that no name can reach `Object.prototype`. */
+export function copyExtensions(...from: (Extensions | undefined)[]): Record<string, ExtensionValue> {
+  return Object.assign(Object.create(null), ...from) as Record<string, ExtensionValue>;
+}
+
+/** Throws unless every attribute is what CloudEvents 1.0 asks for. */
+export function checkEvent(event: CloudEvent, code?: EventErrorCode): void {
+  checkText("id", event.id, code);
+  checkText("source", event.source, code);
+  checkText("type", event.type, code);
+  for (const name of optionalAttributes) if (event[name] !== undefined) checkText(name, event[name], code);
+  if (event.time !== undefined) checkTime(event.time, code);
+  for (const name in event.extensions) checkExtension(name, event.extensions[name], code);
+}
+
+/**
+ * Makes an event by hand; `bus.publish` does it for you.
+ *
+ * @throws EventError `invalid-event` when an attribute breaks the rules of CloudEvents 1.0.
+ *
+ * @example
+ * ```ts
+ * import { createEvent } from "waybill";
+ *
+ * const event = createEvent({ type: "order.placed", source: "/shop", data: { orderId: "o-1" } });
+ * console.log(event.id, event.time);
+ * ```
+ */
+export function createEvent<const Type extends string, Data = undefined>(
+  init: EventInit<Type, Data>,
+  { clock = systemClock, ids = defaultIds }: EventDefaults = {},
+): CloudEvent<Type, Data> {
+  const { extensions, data, id = ids(), time = new Date(clock.now()).toISOString(), ...rest } = init;
+  const given: Record<string, unknown> = {};
+  for (const [name, value] of Object.entries(rest)) if (value !== undefined) given[name] = value;
+  const event = { ...given, id, time, data, extensions: Object.freeze(copyExtensions(extensions)) };
+  checkEvent(event as unknown as CloudEvent);
+  return Object.freeze(event) as unknown as CloudEvent<Type, Data>;
+}

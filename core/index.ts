@@ -1,0 +1,79 @@
+/**
+ * Waybill's core: events, catalog, bus, codecs and propagators. The same file in every runtime.
+ *
+ * @module
+ */
+export { createEventBus, type EventBus, type TypedItem } from "./bus.ts";
+export {
+  type Catalog,
+  type DataInput,
+  type DataOutput,
+  defineEvents,
+  type EventDefinition,
+  type EventOf,
+  type Matches,
+  type MatchingTypes,
+  type PatternOf,
+  type ReplyInput,
+  type ReplyOutput,
+  type TypeName,
+} from "./catalog.ts";
+export { type Clock, systemClock, type Timer } from "./clock.ts";
+export { cloudEventsBinary } from "./codec/cloudevents-binary.ts";
+export type { Codec } from "./codec/codec.ts";
+export { envelope } from "./codec/envelope.ts";
+export { EventError, type EventErrorCode, type EventErrorOptions } from "./errors.ts";
+export {
+  type CloudEvent,
+  createEvent,
+  type EventDefaults,
+  type EventInit,
+  type Extensions,
+  type ExtensionValue,
+} from "./event.ts";
+export { type IdGenerator, type RandomSource, systemRandom, type UuidOptions, uuidv7 } from "./id.ts";
+export { defaultLimits, type Limits } from "./limits.ts";
+export type { Logger } from "./logger.ts";
+export type { HeaderCarrier, HeaderEntries, IncomingMessage, OutgoingMessage } from "./message.ts";
+export type {
+  BusHealth,
+  ErrorListener,
+  ErrorOrigin,
+  EventBusOptions,
+  ForwardOptions,
+  HandlerDelivery,
+  PublishFunction,
+  PublishOptions,
+  Receipt,
+  Route,
+  StatusListener,
+  SubscribeOptions,
+  Transports,
+  Trust,
+  WaitOptions,
+} from "./options.ts";
+export { type W3CBaggageOptions, w3cBaggage } from "./propagation/baggage.ts";
+export { compositePropagator } from "./propagation/composite.ts";
+export { type W3CTraceContextOptions, w3cTraceContext } from "./propagation/w3c.ts";
+export type { InferInput, InferOutput, SchemaIssue, SchemaResult, StandardSchema } from "./schema.ts";
+export type { Subscription } from "./subscriber.ts";
+export type {
+  Capabilities,
+  CloseOptions,
+  CloseReport,
+  ConsumeSink,
+  ConsumeSource,
+  Delivery,
+  HeaderBinding,
+  Lag,
+  PublishOutcome,
+  ReadOptions,
+  StoredAt,
+  SystemAttributes,
+  Transport,
+  TransportHealth,
+  TransportRequestOptions,
+  TransportStatus,
+  TransportSubscription,
+  Verdict,
+} from "./transport.ts";

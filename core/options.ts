@@ -1,0 +1,183 @@
+import type { Context, MeterProvider, TextMapPropagator, TracerProvider } from "@opentelemetry/api";
+import type { Catalog, DataInput, TypeName } from "./catalog.ts";
+import type { Clock } from "./clock.ts";
+import type { Codec } from "./codec/codec.ts";
+import type { EventError } from "./errors.ts";
+import type { CloudEvent, ExtensionValue } from "./event.ts";
+import type { IdGenerator } from "./id.ts";
+import type { Limits } from "./limits.ts";
+import type { Logger } from "./logger.ts";
+import type { HeaderCarrier } from "./message.ts";
+import type { Transport, TransportHealth, TransportStatus } from "./transport.ts";
+
+/** The transports of a bus by name. */
+export type Transports = Readonly<Record<string, Transport>>;
+
+/** Sends the types that match `type` to a transport. The first route that matches counts. */
+export interface Route<Name extends string = string> {
+  /** A type's name or a pattern: `*` is one token, a final `**` the rest. */
+  readonly type: string;
+  readonly to: Name;
+}
+
+/** Options of `createEventBus`. */
+export interface EventBusOptions<C extends Catalog, T extends Transports> {
+  /** The `source` of every event that this bus publishes: a URI reference such as `/shop/web`. */
+  readonly source: string;
+  readonly transports: T;
+  /** The catalog of `defineEvents`. Without one, events are untyped and not validated. */
+  readonly events?: C;
+  /** Needed as soon as there are several transports. */
+  readonly routes?: readonly Route<keyof T & string>[];
+  /** How events are written. Default: `cloudEventsBinary()`. Every known format is read. */
+  readonly codec?: Codec;
+  /** Default: W3C Trace Context and Baggage. */
+  readonly propagator?: TextMapPropagator;
+  /** Default: the global provider, whenever one is registered. */
+  readonly tracerProvider?: TracerProvider;
+  /** Default: the global provider, whenever one is registered. */
+  readonly meterProvider?: MeterProvider;
+  readonly limits?: Partial<Limits>;
+  /** Gets every error that no `onError` listener takes. Default: none. */
+  readonly logger?: Logger;
+  /** Default: the host's clock. */
+  readonly clock?: Clock;
+  /** Default: UUIDv7, growing within the process. */
+  readonly ids?: IdGenerator;
+}
+
+/** Options of `publish`, `post` and each event of `publishAll`. */
+export interface PublishOptions {
+  /** Instead of the destination of the type. Build it from checked tokens only. */
+  readonly destination?: string | undefined;
+  /** The ordering key, instead of the catalog's. Kept in the event as `partitionkey`. */
+  readonly key?: string | undefined;
+  /** Default: a new UUIDv7. */
+  readonly id?: string | undefined;
+  /** Default: now. */
+  readonly time?: string | undefined;
+  readonly subject?: string | undefined;
+  readonly datacontenttype?: string | undefined;
+  readonly dataschema?: string | undefined;
+  readonly extensions?: Readonly<Record<string, ExtensionValue>> | undefined;
+  /** Further headers of the message. Names that Waybill, CloudEvents, W3C or NATS own are refused. */
+  readonly headers?: Readonly<Record<string, string>> | undefined;
+  /** The OpenTelemetry context to publish in. Default: the active one. */
+  readonly context?: Context | undefined;
+}
+
+/** Options of `forward`. */
+export interface ForwardOptions<Name extends string = string> extends WaitOptions {
+  /** Default: the transport to which the routes send the type. */
+  readonly transport?: Name | undefined;
+  /** Default: the destination of the type. */
+  readonly destination?: string | undefined;
+  /** Extensions that replace the event's own of that name; undefined removes one. */
+  readonly extensions?: Readonly<Record<string, ExtensionValue | undefined>> | undefined;
+  readonly context?: Context | undefined;
+}
+
+/** What may be added when the caller waits for the answer. */
+export interface WaitOptions {
+  /** Gives up after this many milliseconds with code `timeout`. */
+  readonly timeoutMs?: number | undefined;
+  /** Gives up when aborted with code `aborted`. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Proof that a broker stored an event. */
+export interface Receipt {
+  /** The event's id. */
+  readonly id: string;
+  readonly transport: string;
+  readonly destination: string;
+  readonly partition?: number;
+  readonly offset?: number;
+  readonly sequence?: number;
+  /** The broker had it already. */
+  readonly duplicate?: boolean;
+  /** How often it was sent. */
+  readonly attempts: number;
+  readonly stored: "broker";
+}
+
+/** How far a subscription believes the trace context of a message. */
+export type Trust =
+  /** Continues the trace: the sender is inside the boundary. */
+  | "continue"
+  /** Begins a new trace, linked to the sender's; baggage is dropped. */
+  | "link"
+  /** Begins a new trace and forgets the sender's. */
+  | "drop";
+
+/** Options of `subscribe`. */
+export interface SubscribeOptions<Name extends string = string> {
+  /** Default: the transport to which the routes send the types. */
+  readonly transport?: Name;
+  /** Instead of the destinations of the types. May be a pattern where the transport has wildcards. */
+  readonly destination?: string;
+  /** Members of one group share the events. Without a group every subscription gets all. */
+  readonly group?: string;
+  /** Where to begin without a stored position. Default: `earliest` with a group on transports that replay, else `new`. */
+  readonly from?: "new" | "earliest" | (string & {});
+  /** How many handlers may run at once. Default: 1. */
+  readonly concurrency?: number;
+  /** `key`: events of one key one after the other. Default: `key` where the transport keeps it, else `none`. */
+  readonly order?: "none" | "key";
+  /** Default: `continue`. */
+  readonly trust?: Trust;
+  /** false: data as it travelled, without the catalog's schema. Default: true. */
+  readonly validate?: boolean;
+  /** `link`: processing begins a trace of its own, linked to the message's. Baggage stays. Default: `parent`. */
+  readonly correlation?: "parent" | "link";
+}
+
+/** Publishes one event; resolves when the broker has stored it. */
+export type PublishFunction<C extends Catalog> = <K extends TypeName<C>>(
+  type: K,
+  data: DataInput<C, K>,
+  options?: PublishOptions & WaitOptions,
+) => Promise<Receipt>;
+
+/** What a handler may know and do beside its event. */
+export interface HandlerDelivery<C extends Catalog = Catalog> {
+  /** 1 for the first attempt. */
+  readonly attempt: number;
+  /** The ordering key. */
+  readonly key: string | undefined;
+  readonly destination: string;
+  /** Where the event stands in its lane, in the transport's words. */
+  readonly position: string;
+  readonly headers: HeaderCarrier;
+  /** Where the answer goes, when the event is a request. */
+  readonly replyTo: string | undefined;
+  /** Aborts when the lane goes to another member: what is done afterwards is done twice. */
+  readonly signal: AbortSignal;
+  /** The OpenTelemetry context of this delivery. */
+  readonly context: Context;
+  /** Tells the transport that work goes on. */
+  extend(): void;
+  /**
+   * Publishes as a consequence of this event: in its trace, also without a context manager, with its
+   * `correlationid` (or its id) and its id as `causationid`.
+   */
+  readonly publish: PublishFunction<C>;
+}
+
+/** Where an error came from, as far as known. */
+export interface ErrorOrigin {
+  readonly transport?: string | undefined;
+  readonly destination?: string | undefined;
+  readonly position?: string | undefined;
+  readonly attempt?: number | undefined;
+  readonly event?: CloudEvent | undefined;
+}
+
+/** Called with every error that no promise carries. */
+export type ErrorListener = (error: EventError, origin: ErrorOrigin) => void;
+
+/** Called with each change of a transport. */
+export type StatusListener = (status: TransportStatus & { readonly transport: string }) => void;
+
+/** The state of each transport. */
+export type BusHealth = Readonly<Record<string, TransportHealth>>;

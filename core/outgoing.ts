@@ -1,0 +1,145 @@
+import { type Context, context as contextApi, type Span, trace } from "@opentelemetry/api";
+import type { Environment } from "./environment.ts";
+import { EventError } from "./errors.ts";
+import { type CloudEvent, checkExtension, checkText, checkTime, copyExtensions, type Extensions } from "./event.ts";
+import type { Limits } from "./limits.ts";
+import type { OutgoingMessage } from "./message.ts";
+import type { PublishOptions } from "./options.ts";
+import { headerSetter } from "./propagation/carrier.ts";
+import { checkDestination, type Plan } from "./routing.ts";
+import { type Attributes, endSpan, spanKinds } from "./telemetry/tracing.ts";
+
+/** The ways in which an event leaves. `create`: as one of a batch. `reply`: within the span that handles its request. */
+export type SendOperation = "publish" | "request" | "create" | "reply";
+
+/** An event on its way to a transport. */
+export interface Sending {
+  readonly plan: Plan;
+  readonly id: string;
+  readonly destination: string;
+  readonly message: OutgoingMessage;
+  readonly span: Span | undefined;
+  readonly startedMs: number;
+}
+
+/** `source` is another's when an event is forwarded. */
+export type PrepareOptions = PublishOptions & { readonly source?: string };
+
+/** Encodes events: checks what the caller chose, opens the span, injects its context. */
+export interface Outbound {
+  prepare(plan: Plan, data: unknown, options: PrepareOptions, operation: SendOperation): Sending;
+}
+
+const noExtensions: Extensions = /* @__PURE__ */ Object.freeze(/* @__PURE__ */ copyExtensions());
+const reserved = /^(nats-|ce[-_]|waybill-|x?traceparent$|tracestate$|baggage$|content-type$|x-b3-|b3$)/i;
+const headerName = /^[!#$%&'*+.^_`|~\w-]+$/;
+
+/** Makes the encoder of a bus. */
+export function createOutbound(env: Environment): Outbound {
+  const { clock, codec, ids, limits, propagator, tracing } = env;
+  let lastMs = -1;
+  let lastTime = "";
+
+  /** RFC 3339 of a time; events of one millisecond share the text. */
+  function timestamp(ms: number): string {
+    if (ms !== lastMs) {
+      lastMs = ms;
+      lastTime = new Date(ms).toISOString();
+    }
+    return lastTime;
+  }
+
+  function prepare(plan: Plan, data: unknown, options: PrepareOptions, operation: SendOperation): Sending {
+    const { binding, system, attributes: own, deduplication } = plan.transport.capabilities;
+    const destination = options.destination ?? plan.destination;
+    const source = options.source ?? env.source;
+    if (destination !== plan.destination) checkDestination(destination);
+    const id = options.id ?? ids();
+    const key = options.key ?? plan.definition?.key?.(data);
+    const startedMs = clock.now();
+    checkOptions(options);
+    const event = {
+      id,
+      source,
+      type: plan.type,
+      time: options.time ?? timestamp(startedMs),
+      subject: options.subject,
+      datacontenttype: options.datacontenttype,
+      dataschema: options.dataschema,
+      data,
+      extensions: extensionsOf(options, key),
+    } as CloudEvent;
+
+    let context: Context = options.context ?? contextApi.active();
+    let span: Span | undefined;
+    if (operation !== "reply" && tracing.active()) {
+      const attributes: Attributes = {
+        "messaging.operation.name": operation,
+        "messaging.operation.type": operation === "create" ? "create" : "send",
+        "messaging.system": system,
+        "messaging.destination.name": destination,
+        "messaging.message.id": id,
+      };
+      const conversation = event.extensions["correlationid"];
+      if (conversation !== undefined) attributes["messaging.message.conversation_id"] = conversation;
+      if (key !== undefined && own?.key) attributes[own.key] = key;
+      span = tracing.start(`${operation} ${destination}`, spanKinds[operation], attributes, context);
+      context = trace.setSpan(context, span);
+    }
+    try {
+      const headers: (string | Uint8Array)[] = [];
+      const body = codec.encode(event, binding, headers, trace.getSpanContext(context));
+      if (body === null && span && own?.tombstone) span.setAttribute(own.tombstone, true);
+      propagator.inject(context, headers, headerSetter);
+      for (const name in options.headers) headers.push(name, options.headers[name]!);
+      checkSize(body, limits);
+      const dedupId = deduplication ? `${id}:${hash(`${source}\n${destination}`)}` : undefined;
+      return { plan, id, destination, message: { destination, headers, body, key, dedupId }, span, startedMs };
+    } catch (reason) {
+      const error = EventError.from(reason, "invalid-data");
+      endSpan(span, error);
+      throw error;
+    }
+  }
+  return { prepare };
+}
+
+/** What the caller chose is checked; what Waybill made itself is right. */
+function checkOptions(options: PublishOptions): void {
+  for (const name of ["id", "subject", "datacontenttype", "dataschema", "key"] as const) {
+    if (options[name] !== undefined) checkText(name, options[name]);
+  }
+  if (options.time !== undefined) checkTime(options.time);
+  for (const name in options.extensions) checkExtension(name, options.extensions[name]);
+  for (const name in options.headers) {
+    if (reserved.test(name))
+      throw new EventError("reserved-header", `header "${name}" belongs to Waybill or the broker`);
+    if (!headerName.test(name) || /[\r\n\0]/.test(options.headers[name]!)) {
+      throw new EventError(
+        "invalid-header",
+        `header ${JSON.stringify(name)}: no CR, LF or NUL, and a name of token characters`,
+      );
+    }
+  }
+}
+
+function extensionsOf(options: PublishOptions, key: string | undefined): Extensions {
+  if (key === undefined) return options.extensions ?? noExtensions;
+  return copyExtensions(options.extensions, { partitionkey: key });
+}
+
+function checkSize(body: string | Uint8Array | null, { maxEventBytes }: Limits): void {
+  // A UTF-16 unit takes three bytes at most, so that short text needs no counting.
+  if (body === null || body.length * 3 <= maxEventBytes) return;
+  const size = typeof body === "string" ? new TextEncoder().encode(body).length : body.length;
+  if (size > maxEventBytes) {
+    throw new EventError("too-large", `the event has ${size} bytes, ${maxEventBytes} are allowed`);
+  }
+}
+
+/** FNV-1a, 32 bits. The id in front tells events apart; the hash only tells its copies apart. */
+function hash(text: string): string {
+  let value = 0x811c9dc5;
+  for (let i = 0; i < text.length; i++) value = Math.imul(value ^ text.charCodeAt(i), 0x01000193);
+  return (value >>> 0).toString(36);
+}

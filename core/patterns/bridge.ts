@@ -1,0 +1,129 @@
+import { type Clock, sleep, systemClock } from "../clock.ts";
+import { EventError } from "../errors.ts";
+import type { CloudEvent } from "../event.ts";
+import type { ForwardOptions, HandlerDelivery, Receipt, SubscribeOptions } from "../options.ts";
+import type { Subscription } from "../subscriber.ts";
+
+/** What a bridge needs of the bus it reads from; every `EventBus` fits. */
+export interface BridgeSource {
+  subscribe(
+    pattern: string,
+    handler: (event: CloudEvent, delivery: HandlerDelivery) => unknown,
+    options?: SubscribeOptions,
+  ): Promise<Subscription>;
+}
+
+/** What a bridge needs of the bus it writes to; every `EventBus` fits. */
+export interface BridgeTarget {
+  forward(event: CloudEvent, options?: ForwardOptions): Promise<Receipt>;
+}
+
+/** Options of {@link createBridge}. */
+export interface BridgeOptions {
+  /** What to read: a pattern of types and how to subscribe to them. */
+  readonly from: SubscribeOptions & { readonly bus: BridgeSource; readonly types: string };
+  /** Where to write. `destination` may be worked out from the event. */
+  readonly to: {
+    readonly bus: BridgeTarget;
+    readonly transport?: string;
+    readonly destination?: string | ((event: CloudEvent) => string);
+  };
+  /** An event that crossed this many bridges is refused: bridges may form a loop. Default: 8. */
+  readonly maxHops?: number;
+  /** Pause before an event that the target did not take is sent again. Default: 1,000. */
+  readonly retryDelayMs?: number;
+  /** Default: the host's clock. */
+  readonly clock?: Clock;
+}
+
+/** A running bridge. */
+export interface Bridge extends Subscription {
+  /** Events that the target confirmed. */
+  readonly forwarded: number;
+}
+
+/** Counts the bridges that an event crossed. */
+const hopsExtension = "waybillhops";
+const defaultConcurrency = 256;
+
+/**
+ * Carries events from one transport to another, at least once: each is decoded, encoded for the target,
+ * and settled at the source only after the target confirmed it. Identity, key and trace are kept; the
+ * trace goes through the bridge. With `from.trust: "link"` the target sees a new trace, linked to the
+ * sender's, and no baggage.
+ *
+ * A source that cannot redeliver (core NATS) is served as well as it can be: the bridge itself sends
+ * again what the target refused for the moment; what the bridge holds when its process dies is lost.
+ *
+ * @throws EventError `hop-limit` goes to the source bus's `onError` for events that loop.
+ *
+ * @example
+ * ```ts
+ * import { createEventBus } from "waybill";
+ * import { memoryTransport } from "waybill/memory";
+ * import { createBridge } from "waybill/patterns";
+ *
+ * const bus = createEventBus({
+ *   source: "/bridge",
+ *   transports: { edge: memoryTransport(), store: memoryTransport() },
+ *   routes: [{ type: "**", to: "edge" }],
+ * });
+ * await using bridge = await createBridge({
+ *   from: { bus, types: "order.placed", transport: "edge", group: "bridge" },
+ *   to: { bus, transport: "store", destination: "orders" },
+ * });
+ * ```
+ */
+export async function createBridge(options: BridgeOptions): Promise<Bridge> {
+  const { to, maxHops = 8, retryDelayMs = 1000, clock = systemClock } = options;
+  const { bus, types, ...subscribe } = options.from;
+  const trusted = (subscribe.trust ?? "continue") === "continue";
+  let forwarded = 0;
+
+  const subscription = await bus.subscribe(
+    types,
+    async (event, delivery) => {
+      const hops = Number(event.extensions[hopsExtension] ?? 0) + 1;
+      if (!(hops <= maxHops)) {
+        throw new EventError("hop-limit", `event ${event.id} crossed ${hops - 1} bridges, ${maxHops} are allowed`);
+      }
+      const forward: ForwardOptions = {
+        transport: to.transport,
+        destination: typeof to.destination === "function" ? to.destination(event) : to.destination,
+        extensions: { [hopsExtension]: hops, ...creationContext(event, delivery, trusted) },
+        context: delivery.context,
+        signal: delivery.signal,
+      };
+      for (;;) {
+        try {
+          await to.bus.forward(event, forward);
+          forwarded++;
+          return;
+        } catch (reason) {
+          if (!EventError.from(reason).retryable || delivery.signal.aborted) throw reason;
+          delivery.extend();
+          await sleep(clock, retryDelayMs, delivery.signal);
+        }
+      }
+    },
+    { concurrency: defaultConcurrency, ...subscribe, validate: false },
+  );
+  return Object.defineProperty(subscription as Bridge, "forwarded", { get: () => forwarded });
+}
+
+/**
+ * The event keeps the context in which it was made: this hop's header will name the bridge. From a sender
+ * that is not trusted it is not passed on; then the event begins its trace at the bridge.
+ */
+function creationContext(
+  { extensions }: CloudEvent,
+  { headers }: HandlerDelivery,
+  trusted: boolean,
+): ForwardOptions["extensions"] {
+  if (!trusted) return { traceparent: undefined, tracestate: undefined };
+  if (extensions["traceparent"] !== undefined) return {};
+  return {
+    traceparent: headers.get("traceparent") ?? headers.get("Xraceparent"),
+    tracestate: headers.get("tracestate"),
+  };
+}

@@ -1,0 +1,6 @@
+/**
+ * Patterns built on the bus.
+ *
+ * @module
+ */
+export { type Bridge, type BridgeOptions, type BridgeSource, type BridgeTarget, createBridge } from "./bridge.ts";

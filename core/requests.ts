@@ -1,0 +1,104 @@
+import { decodeMessage } from "./codec/detect.ts";
+import { deadline } from "./deadline.ts";
+import type { Environment } from "./environment.ts";
+import { EventError } from "./errors.ts";
+import type { CloudEvent } from "./event.ts";
+import type { HandlerDelivery, PublishOptions, SubscribeOptions, WaitOptions } from "./options.ts";
+import type { Outbound } from "./outgoing.ts";
+import type { RawHandler } from "./receiver.ts";
+import { validate } from "./schema.ts";
+import type { Subscriber, Subscription } from "./subscriber.ts";
+import { endSpan } from "./telemetry/tracing.ts";
+
+/** Request and reply over the transports of a bus. */
+export interface Requests {
+  request(type: string, data: unknown, options?: PublishOptions & WaitOptions): Promise<CloudEvent>;
+  respond(type: string, handler: RawHandler, options?: SubscribeOptions): Promise<Subscription>;
+}
+
+/** How an answer says that its responder failed: RFC 9457. */
+const problemType = "application/problem+json";
+const defaultTimeoutMs = 5000;
+
+/** Makes the requests of a bus. */
+export function createRequests(env: Environment, { prepare }: Outbound, subscriber: Subscriber): Requests {
+  const { clock, limits, router } = env;
+
+  async function request(type: string, data: unknown, options: PublishOptions & WaitOptions = {}): Promise<CloudEvent> {
+    env.checkOpen();
+    const plan = router.plan(type);
+    const { transport, definition } = plan;
+    if (!transport.request) throw new EventError("unsupported", `transport "${plan.name}" cannot do requests`);
+    if (definition) await validate(definition.schema, data, type);
+    const sending = prepare(plan, data, options, "request");
+    const timeoutMs = options.timeoutMs ?? defaultTimeoutMs;
+    // The transport keeps the time; the signal is the caller's alone.
+    const limit = deadline(clock, { signal: options.signal });
+    let failure: EventError | undefined;
+    try {
+      const message = await transport.request(sending.message, { timeoutMs, signal: limit?.signal });
+      const reply = decodeMessage(message, transport.capabilities.binding, limits);
+      if (reply.datacontenttype === problemType) throw remoteError(reply.data);
+      if (!definition?.reply) return reply;
+      const answer = await validate(definition.reply, reply.data, `the reply to "${type}"`);
+      return Object.freeze({ ...reply, data: answer });
+    } catch (reason) {
+      failure = EventError.from(reason);
+      throw failure;
+    } finally {
+      limit?.stop();
+      endSpan(sending.span, failure);
+    }
+  }
+
+  async function respond(type: string, handler: RawHandler, options: SubscribeOptions = {}): Promise<Subscription> {
+    const plan = router.plan(type);
+    const answering = async (event: CloudEvent, delivery: HandlerDelivery): Promise<void> => {
+      let answer: unknown;
+      let failure: unknown;
+      try {
+        answer = await handler(event, delivery);
+        if (plan.definition?.reply) await validate(plan.definition.reply, answer, `the reply to "${type}"`);
+      } catch (reason) {
+        failure = reason;
+        answer = problem(EventError.from(reason, "handler-failed"));
+      }
+      const { replyTo } = delivery;
+      if (replyTo !== undefined) await reply(replyTo, answer, failure !== undefined, event, delivery);
+      if (failure !== undefined) throw failure;
+    };
+    return subscriber.subscribe(type, answering, options);
+
+    async function reply(
+      destination: string,
+      data: unknown,
+      failed: boolean,
+      { id, extensions }: CloudEvent,
+      { context }: HandlerDelivery,
+    ): Promise<void> {
+      const message = prepare(
+        { ...plan, type: `${type}.reply`, destination, definition: undefined },
+        data,
+        {
+          context,
+          datacontenttype: failed ? problemType : undefined,
+          extensions: { correlationid: extensions["correlationid"] ?? id, causationid: id },
+        },
+        "reply",
+      ).message;
+      const [outcome] = await plan.transport.publish([message]);
+      if (!outcome!.stored) throw outcome!.error;
+    }
+  }
+  return { request, respond };
+}
+
+/** Says the code of a failure and nothing else: messages may hold what is not the requester's to know. */
+function problem({ code }: EventError): Record<string, unknown> {
+  return { type: "about:blank", title: "The responder failed", status: 500, code };
+}
+
+function remoteError(data: unknown): EventError {
+  const { title, code } = (data ?? {}) as { title?: unknown; code?: unknown };
+  return new EventError("remote-error", `${String(title)} (${String(code)})`, { cause: data });
+}

@@ -1,0 +1,48 @@
+import { EventError } from "./errors.ts";
+
+/** The part of Standard Schema (standardschema.dev) that Waybill calls: zod, valibot, arktype and others fit. */
+export interface StandardSchema<Input = unknown, Output = Input> {
+  readonly "~standard": {
+    readonly version: 1;
+    readonly vendor: string;
+    readonly validate: (value: unknown) => SchemaResult<Output> | Promise<SchemaResult<Output>>;
+    readonly types?: { readonly input: Input; readonly output: Output } | undefined;
+  };
+}
+
+/** What a schema answers. */
+export type SchemaResult<Output> =
+  | { readonly value: Output; readonly issues?: undefined }
+  | { readonly issues: readonly SchemaIssue[] };
+
+/** One complaint of a schema. */
+export interface SchemaIssue {
+  readonly message: string;
+  readonly path?: readonly (PropertyKey | { readonly key: PropertyKey })[] | undefined;
+}
+
+/** What may be handed to a schema. */
+export type InferInput<S extends StandardSchema> = NonNullable<S["~standard"]["types"]>["input"];
+/** What comes out of a schema. */
+export type InferOutput<S extends StandardSchema> = NonNullable<S["~standard"]["types"]>["output"];
+
+function unwrap<T>(result: SchemaResult<T>, what: string): T {
+  if (!result.issues) return result.value;
+  const issues = result.issues.slice(0, 8).map(({ message, path }) => {
+    const keys = path?.map((part) => String(typeof part === "object" ? part.key : part)).join(".");
+    return keys ? `${keys}: ${message}` : message;
+  });
+  throw new EventError("invalid-data", `${what} does not fit its schema: ${issues.join("; ")}`, {
+    cause: result.issues,
+  });
+}
+
+/**
+ * Validates `value`; a promise only when the schema answers with one.
+ *
+ * @throws EventError `invalid-data`, naming the path and complaint of up to eight issues.
+ */
+export function validate<T>(schema: StandardSchema<unknown, T>, value: unknown, what: string): T | Promise<T> {
+  const result = schema["~standard"].validate(value);
+  return result instanceof Promise ? result.then((settled) => unwrap(settled, what)) : unwrap(result, what);
+}

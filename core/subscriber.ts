@@ -1,0 +1,159 @@
+import { createDispatcher, type Dispatcher, type Listening, toWildcard } from "./dispatch.ts";
+import type { Environment } from "./environment.ts";
+import { EventError } from "./errors.ts";
+import type { SubscribeOptions } from "./options.ts";
+import { isPattern, matches } from "./pattern.ts";
+import type { Publisher } from "./publisher.ts";
+import type { RawHandler, Registration } from "./receiver.ts";
+import type { CloseOptions, CloseReport } from "./transport.ts";
+
+/** A running subscription of a bus. */
+export interface Subscription {
+  /** Starts no more handlers; what was fetched waits. Holds for every handler that shares the group. */
+  pause(): void;
+  resume(): void;
+  /** Stops fetching, lets running handlers finish and settle within the deadline. */
+  close(options?: CloseOptions): Promise<CloseReport>;
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+/** Opens and closes the subscriptions of a bus. */
+export interface Subscriber {
+  subscribe(pattern: string, handler: RawHandler, options?: SubscribeOptions): Promise<Subscription>;
+  dispatchers(): readonly Dispatcher[];
+  close(options: CloseOptions): Promise<CloseReport>;
+}
+
+/** Adds reports up. */
+export function sumReports(reports: readonly CloseReport[]): CloseReport {
+  return reports.reduce(
+    (sum, { unsent, unsettled }) => ({ unsent: sum.unsent + unsent, unsettled: sum.unsettled + unsettled }),
+    { unsent: 0, unsettled: 0 },
+  );
+}
+
+/** Makes the subscriber of a bus. */
+export function createSubscriber(env: Environment, publish: Publisher["publish"]): Subscriber {
+  const { router } = env;
+  /** Each with the promise of its start, which later handlers of the group wait for. */
+  const open = new Map<Dispatcher, Promise<void>>();
+
+  /** Destinations by transport: the catalog tells which types a pattern means. */
+  function targets(pattern: string, { transport, destination }: SubscribeOptions): Map<string, Set<string>> {
+    const types = router.types()?.filter((type) => matches(pattern, type));
+    if (types?.length === 0) throw new EventError("unknown-type", `"${pattern}" matches nothing in the catalog`);
+    const found = new Map<string, Set<string>>();
+    for (const type of types ?? [pattern]) {
+      const name = transport ?? router.transportOf(type);
+      const where = destination ?? router.definition(type)?.destination ?? type;
+      const wildcard = isPattern(where) || where.includes(">");
+      if (wildcard && !router.transport(name).capabilities.wildcards) {
+        throw unsupported(name, `the pattern "${where}" without a catalog that says what it means`);
+      }
+      found.set(name, (found.get(name) ?? new Set()).add(toWildcard(where)));
+    }
+    return found;
+  }
+
+  function listen(name: string, destinations: readonly string[], options: SubscribeOptions): Listening {
+    const { group, order, concurrency = 1 } = options;
+    const { groups, keyOrder, replay } = router.transport(name).capabilities;
+    const from = options.from ?? (group !== undefined && replay ? "earliest" : "new");
+    if (group !== undefined && !groups) throw unsupported(name, "groups");
+    if (from !== "new" && !replay) throw unsupported(name, `from: "${from}"`);
+    if (order === "key" && !keyOrder) throw unsupported(name, 'order: "key"');
+    if (!Number.isInteger(concurrency) || concurrency < 1) {
+      throw new EventError("invalid-option", `concurrency must be a whole number from 1, not ${concurrency}`);
+    }
+    const byKey = order === undefined ? keyOrder : order === "key";
+    return { transport: name, destinations, group, from, concurrency, byKey };
+  }
+
+  /** The dispatcher of a group is shared; without a group each subscription has its own. */
+  async function join(listening: Listening, registration: Registration): Promise<Dispatcher> {
+    let dispatcher = listening.group === undefined ? undefined : sharedWith(listening);
+    if (dispatcher) dispatcher.register(registration);
+    else {
+      dispatcher = createDispatcher(env, publish, listening);
+      dispatcher.register(registration);
+      open.set(dispatcher, dispatcher.start());
+    }
+    try {
+      await open.get(dispatcher);
+    } catch (reason) {
+      open.delete(dispatcher);
+      throw EventError.from(reason);
+    }
+    return dispatcher;
+  }
+
+  function sharedWith({ transport, group, destinations }: Listening): Dispatcher | undefined {
+    const wanted = destinations.join(" ");
+    for (const dispatcher of open.keys()) {
+      const other = dispatcher.listening;
+      if (other.transport !== transport || other.group !== group) continue;
+      if (other.destinations.join(" ") === wanted) return dispatcher;
+      const common = other.destinations.find((destination) => destinations.includes(destination));
+      if (common === undefined) continue;
+      throw new EventError(
+        "duplicate-handler",
+        `group "${group}" listens on "${common}" together with other destinations: ` +
+          "its members would take each other's events, so give both subscriptions the same pattern or other groups",
+      );
+    }
+    return undefined;
+  }
+
+  async function leave(
+    dispatcher: Dispatcher,
+    registration: Registration,
+    options?: CloseOptions,
+  ): Promise<CloseReport> {
+    if (!open.has(dispatcher) || dispatcher.unregister(registration) > 0) return { unsent: 0, unsettled: 0 };
+    open.delete(dispatcher);
+    return dispatcher.close(options);
+  }
+
+  async function subscribe(
+    pattern: string,
+    handler: RawHandler,
+    options: SubscribeOptions = {},
+  ): Promise<Subscription> {
+    env.checkOpen();
+    const registration: Registration = { pattern, handler, options };
+    const listenings = Array.from(targets(pattern, options), ([name, destinations]) =>
+      listen(name, [...destinations].sort(), options),
+    );
+    const joined: Dispatcher[] = [];
+    const close = async (closing?: CloseOptions): Promise<CloseReport> =>
+      sumReports(await Promise.all(joined.splice(0).map((dispatcher) => leave(dispatcher, registration, closing))));
+    try {
+      for (const listening of listenings) joined.push(await join(listening, registration));
+    } catch (error) {
+      await close();
+      throw error;
+    }
+    return {
+      pause: () => joined.forEach((dispatcher) => dispatcher.pause()),
+      resume: () => joined.forEach((dispatcher) => dispatcher.resume()),
+      close,
+      async [Symbol.asyncDispose]() {
+        await close();
+      },
+    };
+  }
+
+  return {
+    subscribe,
+    dispatchers: () => [...open.keys()],
+    async close(options) {
+      const dispatchers = [...open.keys()];
+      open.clear();
+      return sumReports(await Promise.all(dispatchers.map((dispatcher) => dispatcher.close(options))));
+    },
+  };
+}
+
+function unsupported(transport: string, what: string): EventError {
+  return new EventError("unsupported", `transport "${transport}" cannot do ${what}`);
+}
