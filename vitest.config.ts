@@ -1,5 +1,5 @@
 import { fileURLToPath } from "node:url";
-import { defineConfig } from "vitest/config";
+import { defineConfig, type ViteUserConfig } from "vitest/config";
 
 const at = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
 
@@ -16,14 +16,35 @@ const alias = [
   ["waybill", "./core/index.ts"],
 ].map(([find, path]) => ({ find: new RegExp(`^${find}$`), replacement: at(path!) }));
 
-/** Tiers by file name: `.test.ts` needs no network, `.int.test.ts` real brokers, `.e2e.test.ts` browsers as well. */
-export default defineConfig({
+/**
+ * Tiers by file name: `.test.ts` needs no network, `.int.test.ts` real brokers, `.e2e.test.ts` browsers as well.
+ * test/package is about the package itself: `.test.ts` guards the sources, `.dist.test.ts` what was built.
+ */
+const config: ViteUserConfig = defineConfig({
   resolve: { alias },
   test: {
     projects: [
       {
         extends: true,
-        test: { name: "unit", include: ["test/**/*.test.ts"], exclude: ["**/*.int.test.ts", "**/*.e2e.test.ts"] },
+        test: {
+          name: "unit",
+          include: ["test/**/*.test.ts"],
+          exclude: ["**/*.int.test.ts", "**/*.e2e.test.ts", "test/package/**"],
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: "package",
+          include: ["test/package/**/*.test.ts"],
+          exclude: ["**/*.dist.test.ts"],
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+        },
+      },
+      {
+        extends: true,
+        test: { name: "dist", include: ["test/package/**/*.dist.test.ts"], testTimeout: 120_000, hookTimeout: 120_000 },
       },
       {
         extends: true,
@@ -48,3 +69,5 @@ export default defineConfig({
     ],
   },
 });
+
+export default config;

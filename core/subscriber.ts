@@ -134,8 +134,12 @@ export function createSubscriber(env: Environment, publish: Publisher["publish"]
       throw error;
     }
     return {
-      pause: () => joined.forEach((dispatcher) => dispatcher.pause()),
-      resume: () => joined.forEach((dispatcher) => dispatcher.resume()),
+      pause() {
+        for (const dispatcher of joined) dispatcher.pause();
+      },
+      resume() {
+        for (const dispatcher of joined) dispatcher.resume();
+      },
       close,
       async [Symbol.asyncDispose]() {
         await close();

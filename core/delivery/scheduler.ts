@@ -69,11 +69,12 @@ export function createScheduler({ clock, concurrency, byKey, run, done }: Schedu
   function add(delivery: Delivery): void {
     if (stopping) {
       delivery.release();
-      return done();
+      done();
+      return;
     }
     const { lane: name, message } = delivery;
-    let lane = lanes.get(name);
-    if (!lane) lanes.set(name, (lane = { items: new Set(), furthest: -1 }));
+    const lane = lanes.get(name) ?? { items: new Set(), furthest: -1 };
+    lanes.set(name, lane);
     const key = byKey && message.key !== undefined ? `${name}\n${message.key}` : undefined;
     const behind = key === undefined ? undefined : keys.get(key);
     const state = behind ? "behind" : "ready";

@@ -4,13 +4,12 @@ import type { CloudEvent } from "../event.ts";
 import type { ForwardOptions, HandlerDelivery, Receipt, SubscribeOptions } from "../options.ts";
 import type { Subscription } from "../subscriber.ts";
 
-/** What a bridge needs of the bus it reads from; every `EventBus` fits. */
+/**
+ * What a bridge needs of the bus it reads from; every `EventBus` fits. The parameters are `never`, because a bridge
+ * takes events as they travel, whatever types the bus knows.
+ */
 export interface BridgeSource {
-  subscribe(
-    pattern: string,
-    handler: (event: CloudEvent, delivery: HandlerDelivery) => unknown,
-    options?: SubscribeOptions,
-  ): Promise<Subscription>;
+  subscribe(pattern: never, handler: never, options?: never): Promise<Subscription>;
 }
 
 /** What a bridge needs of the bus it writes to; every `EventBus` fits. */
@@ -76,11 +75,16 @@ const defaultConcurrency = 256;
  */
 export async function createBridge(options: BridgeOptions): Promise<Bridge> {
   const { to, maxHops = 8, retryDelayMs = 1000, clock = systemClock } = options;
-  const { bus, types, ...subscribe } = options.from;
-  const trusted = (subscribe.trust ?? "continue") === "continue";
+  const { bus, types, ...listening } = options.from;
+  const trusted = (listening.trust ?? "continue") === "continue";
   let forwarded = 0;
 
-  const subscription = await bus.subscribe(
+  const subscribe = bus.subscribe as (
+    pattern: string,
+    handler: (event: CloudEvent, delivery: HandlerDelivery) => Promise<void>,
+    options: SubscribeOptions,
+  ) => Promise<Subscription>;
+  const subscription = await subscribe(
     types,
     async (event, delivery) => {
       const hops = Number(event.extensions[hopsExtension] ?? 0) + 1;
@@ -106,7 +110,7 @@ export async function createBridge(options: BridgeOptions): Promise<Bridge> {
         }
       }
     },
-    { concurrency: defaultConcurrency, ...subscribe, validate: false },
+    { concurrency: defaultConcurrency, ...listening, validate: false },
   );
   return Object.defineProperty(subscription as Bridge, "forwarded", { get: () => forwarded });
 }

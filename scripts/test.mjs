@@ -1,0 +1,111 @@
+// `npm test`: sets up what is missing, then runs every block. `npm test -- unit int` runs the named blocks alone.
+import { checkNode } from "./lib/dependencies.mjs";
+import { duration, table } from "./lib/report.mjs";
+import { run } from "./lib/run.mjs";
+import { allItems, setUp } from "./setup-test.mjs";
+
+/** @typedef {import("./lib/vitest.mjs").Counts} Counts */
+
+const minuteMs = 60_000;
+const npm = { label: undefined, env: { CI: "true" } };
+
+/** One command as one check. */
+async function command(title, file, args, options) {
+  const { code, timedOut } = await run(file, args, { ...npm, ...options });
+  if (code === 0) return { passed: 1, failed: 0, skips: [], failures: [] };
+  const how = timedOut ? `not finished after ${duration(options.timeoutMs)}` : `exit code ${code}`;
+  return { passed: 0, failed: 1, skips: [], failures: [`${title}: ${how}`] };
+}
+
+/** @param {Counts[]} parts */
+const sum = (parts) => ({
+  passed: parts.reduce((total, part) => total + part.passed, 0),
+  failed: parts.reduce((total, part) => total + part.failed, 0),
+  skips: parts.flatMap((part) => part.skips),
+  failures: parts.flatMap((part) => part.failures),
+});
+
+// Imported late: these need the packages that the set-up brings in.
+const vitest = async (project, timeoutMs) => (await import("./lib/vitest.mjs")).runVitest(project, { timeoutMs });
+
+async function build() {
+  const built = await command("npm run build", "npm", ["run", "--silent", "build"], { timeoutMs: 5 * minuteMs });
+  if (built.failed > 0) return built;
+  return sum([built, await vitest("dist", 10 * minuteMs), await (await import("./size.mjs")).runSize()]);
+}
+
+const brokers = ["packages", "nats-server", "java", "kafka", "confluent client"];
+
+/** In this order; a failed block does not stop the next. `needs` are items of the set-up. */
+const blocks = {
+  check: { needs: ["packages"], run: async () => (await import("./check.mjs")).runChecks() },
+  unit: { needs: ["packages"], run: () => vitest("unit", 10 * minuteMs) },
+  build: { needs: ["packages"], run: build },
+  int: { needs: brokers, run: () => vitest("int", 30 * minuteMs) },
+  e2e: { needs: allItems, run: () => vitest("e2e", 30 * minuteMs) },
+  demo: {
+    needs: ["packages"],
+    run: () =>
+      command("npm run demo -- --once", "npm", ["run", "--silent", "demo", "--", "--once"], {
+        timeoutMs: 5 * minuteMs,
+      }),
+  },
+};
+
+/** @param {{ name: string, durationMs: number, counts: Counts }[]} results */
+function summarise(results) {
+  const total = sum(results.map(({ counts }) => counts));
+  const row = (name, ms, { passed, failed, skips }) => [name, duration(ms), passed, failed, skips.length];
+  const totalMs = results.reduce((ms, result) => ms + result.durationMs, 0);
+  const rows = results.map(({ name, durationMs, counts }) => row(name, durationMs, counts));
+  console.log(`\n${table(["block", "time", "passed", "failed", "skipped"], [...rows, row("all", totalMs, total)])}\n`);
+  for (const { title, reason } of total.skips) console.log(`skipped: ${title}: ${reason}`);
+  for (const failure of total.failures) console.log(`FAILED:  ${failure}`);
+  const skipped = total.skips.length > 0 ? `, ${total.skips.length} skipped` : "";
+  console.log(`${total.passed} passed, ${total.failed} failed${skipped}`);
+  return total.failed;
+}
+
+async function main() {
+  checkNode();
+  const wanted = process.argv.slice(2);
+  const unknown = wanted.filter((name) => !Object.hasOwn(blocks, name));
+  if (unknown.length > 0) {
+    console.error(`No block ${unknown.join(", ")}; there are ${Object.keys(blocks).join(", ")}.`);
+    return 1;
+  }
+  const names = Object.keys(blocks).filter((name) => wanted.length === 0 || wanted.includes(name));
+  const results = [];
+  const timed = async (name, work) => {
+    console.log(`\n=== ${name} ===`);
+    const startedMs = performance.now();
+    const counts = await work();
+    const durationMs = performance.now() - startedMs;
+    results.push({ name, durationMs, counts });
+    console.log(`=== ${name}: ${duration(durationMs)}, ${counts.passed} passed, ${counts.failed} failed ===`);
+    return counts;
+  };
+
+  const { failed } = await timed("set-up", async () => {
+    const missing = await setUp([...new Set(names.flatMap((name) => blocks[name].needs))]);
+    return {
+      passed: 0,
+      failed: missing.length,
+      skips: [],
+      failures: missing.map((item) => `set-up: ${item} is missing`),
+    };
+  });
+  if (failed === 0) {
+    for (const name of names) {
+      await timed(name, () =>
+        blocks[name].run().catch((error) => {
+          console.error(error);
+          return { passed: 0, failed: 1, skips: [], failures: [`${name}: ${error.message}`] };
+        }),
+      );
+    }
+  }
+  return summarise(results) > 0 ? 1 : 0;
+}
+
+process.exit(await main());
