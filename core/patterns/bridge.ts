@@ -79,7 +79,7 @@ export async function createBridge(options: BridgeOptions): Promise<Bridge> {
   const trusted = (listening.trust ?? "continue") === "continue";
   let forwarded = 0;
 
-  const subscribe = bus.subscribe as (
+  const subscribe = bus.subscribe as unknown as (
     pattern: string,
     handler: (event: CloudEvent, delivery: HandlerDelivery) => Promise<void>,
     options: SubscribeOptions,
