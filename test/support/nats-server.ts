@@ -39,12 +39,13 @@ export async function startNatsServer(options: NatsServerOptions = {}): Promise<
   const [port, websocketPort] = await freePorts();
   const file = join(folder, "nats.conf");
   writeFileSync(file, configuration(options, folder, port, websocketPort));
-  let child: ChildProcess;
+  let child: ChildProcess | undefined;
   let output = "";
   const launch = async (): Promise<void> => {
     output = "";
-    child = spawn(binary, ["-c", file], { stdio: ["ignore", "ignore", "pipe"] });
-    child.stderr?.on("data", (chunk) => {
+    const started = spawn(binary, ["-c", file], { stdio: ["ignore", "ignore", "pipe"] });
+    child = started;
+    started.stderr?.on("data", (chunk) => {
       output = (output + chunk).slice(-4_000);
     });
     await Promise.all([answers(port), answers(websocketPort)]).catch(() => {
@@ -52,16 +53,20 @@ export async function startNatsServer(options: NatsServerOptions = {}): Promise<
     });
   };
   const end = async (signal: NodeJS.Signals): Promise<void> => {
-    if (child.exitCode !== null || child.signalCode !== null) return;
-    const gone = new Promise((resolve) => child.once("exit", resolve));
-    child.kill(signal);
+    const running = child;
+    if (running === undefined || running.exitCode !== null || running.signalCode !== null) return;
+    const gone = new Promise((resolve) => running.once("exit", resolve));
+    running.kill(signal);
     await gone;
   };
   const stop = async (): Promise<void> => {
     // SIGTERM would wait for clients in lame duck mode.
     await end("SIGINT");
+    process.off("exit", orphaned);
     rmSync(folder, { recursive: true, force: true });
   };
+  const orphaned = (): void => void child?.kill("SIGKILL");
+  process.once("exit", orphaned);
   await launch();
   return {
     port,
@@ -69,7 +74,7 @@ export async function startNatsServer(options: NatsServerOptions = {}): Promise<
     url: `nats://127.0.0.1:${port}`,
     websocketUrl: `ws://127.0.0.1:${websocketPort}`,
     get pid() {
-      return child.pid!;
+      return child!.pid!;
     },
     stop,
     kill: () => end("SIGKILL"),

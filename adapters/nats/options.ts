@@ -1,0 +1,72 @@
+import type { Clock } from "../../core/clock.ts";
+import { EventError } from "../../core/errors.ts";
+import type { NatsLike } from "./nats-like.ts";
+
+/** How much may wait for a confirmation, and how long. */
+export interface NatsBufferOptions {
+  /** Messages. Default: 65,536. */
+  readonly maxEvents?: number | undefined;
+  /** Bytes, headers included. Default: 67,108,864 (64 MiB). */
+  readonly maxBytes?: number | undefined;
+  /** Milliseconds after which a message that no broker confirmed fails with `buffer-expired`. Default: 60,000. */
+  readonly maxAgeMs?: number | undefined;
+  /** Milliseconds without an answer to a PING after which the socket counts as dead and is replaced. Default: 5,000. */
+  readonly stallMs?: number | undefined;
+}
+
+/** How much a subscription holds for a consumer that has no credit. Core NATS cannot slow a publisher down. */
+export interface NatsHoldOptions {
+  /** Messages. Default: 65,536. */
+  readonly maxMessages?: number | undefined;
+  /** Bytes of bodies. Default: 67,108,864 (64 MiB). */
+  readonly maxBytes?: number | undefined;
+}
+
+/** Options of `natsTransport`. */
+export interface NatsTransportOptions {
+  /** An open connection. Whoever opened it owns it: closing the transport leaves it open. */
+  readonly connection: NatsLike;
+  /** The outage buffer. */
+  readonly buffer?: NatsBufferOptions | undefined;
+  /** What waits in front of a slow consumer, per subscription. */
+  readonly hold?: NatsHoldOptions | undefined;
+  /** Prefixes under which a message's reply subject is believed. Default: `["_INBOX."]`. */
+  readonly replyPrefixes?: readonly string[] | undefined;
+  /** Close the connection with the transport; for a runtime entry that opened it itself. Default: false. */
+  readonly closeConnection?: boolean | undefined;
+  /** Default: the host's clock. */
+  readonly clock?: Clock | undefined;
+  /** Default: `"nats"`. */
+  readonly name?: string | undefined;
+}
+
+/** {@link NatsBufferOptions} with every default filled in. */
+export type BufferLimits = { readonly [K in keyof NatsBufferOptions]-?: number };
+
+/** {@link NatsHoldOptions} with every default filled in. */
+export type HoldLimits = { readonly [K in keyof NatsHoldOptions]-?: number };
+
+const MEBIBYTE = 1_048_576;
+
+/** Fills in the defaults. Throws `invalid-option`, naming the option and its bound. */
+export function bufferLimits(options: NatsBufferOptions = {}): BufferLimits {
+  return {
+    maxEvents: positive("buffer.maxEvents", options.maxEvents ?? 65_536),
+    maxBytes: positive("buffer.maxBytes", options.maxBytes ?? 64 * MEBIBYTE),
+    maxAgeMs: positive("buffer.maxAgeMs", options.maxAgeMs ?? 60_000),
+    stallMs: positive("buffer.stallMs", options.stallMs ?? 5_000),
+  };
+}
+
+/** Fills in the defaults. Throws `invalid-option`, naming the option and its bound. */
+export function holdLimits(options: NatsHoldOptions = {}): HoldLimits {
+  return {
+    maxMessages: positive("hold.maxMessages", options.maxMessages ?? 65_536),
+    maxBytes: positive("hold.maxBytes", options.maxBytes ?? 64 * MEBIBYTE),
+  };
+}
+
+function positive(name: string, value: number): number {
+  if (Number.isSafeInteger(value) && value > 0) return value;
+  throw new EventError("invalid-option", `natsTransport: ${name} must be a whole number above 0, got ${value}`);
+}

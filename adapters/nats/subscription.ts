@@ -1,0 +1,153 @@
+import { EventError } from "../../core/errors.ts";
+import type { IncomingMessage } from "../../core/message.ts";
+import type { CloseReport, ConsumeSink, Delivery, Lag, TransportSubscription, Verdict } from "../../core/transport.ts";
+import { natsError } from "./errors.ts";
+import { HoldQueue } from "./hold-queue.ts";
+import { incomingMessage } from "./incoming.ts";
+import type { NatsMessageLike, NatsSubscriptionLike } from "./nats-like.ts";
+import type { HoldLimits } from "./options.ts";
+
+/** Core NATS has no partitions: everything comes by this one. */
+const LANE = "nats";
+
+interface Held {
+  readonly message: IncomingMessage;
+  readonly position: number;
+}
+
+/** A running consumption of one or several subjects. */
+export class NatsConsumer implements TransportSubscription {
+  readonly #sink: ConsumeSink;
+  readonly #replyPrefixes: readonly string[];
+  readonly #onClose: () => void;
+  readonly #held: HoldQueue<Held>;
+  readonly #abort = new AbortController();
+  /** The client's subscriptions; filled by whoever makes them. */
+  readonly subscriptions: NatsSubscriptionLike[] = [];
+  /** Set when the server refuses a subscription. */
+  refused: EventError | undefined;
+  /** The server said yes to every subject: from now on a refusal goes to the sink. */
+  active = false;
+  #credit = 0;
+  #position = 0;
+  #unsettled = 0;
+  #paused = false;
+  #overflowing = false;
+  #closed = false;
+
+  constructor(sink: ConsumeSink, limits: HoldLimits, replyPrefixes: readonly string[], onClose: () => void) {
+    this.#sink = sink;
+    this.#replyPrefixes = replyPrefixes;
+    this.#onClose = onClose;
+    this.#held = new HoldQueue(limits, (held) => held.message.body?.length ?? 0);
+  }
+
+  /** The client's callback. */
+  receive(error: Error | null, message: NatsMessageLike): void {
+    if (this.#closed) return;
+    if (error !== null) {
+      this.refused = natsError(error, "subscribe");
+      if (this.active) this.#sink.failed(this.refused);
+      return;
+    }
+    const held = { message: incomingMessage(message, this.#replyPrefixes), position: ++this.#position };
+    if (this.#held.push(held)) {
+      this.#pass();
+      return;
+    }
+    if (this.#overflowing) return;
+    this.#overflowing = true;
+    const text = `nats: ${this.#held.length} messages wait for a slow consumer; newer ones are dropped`;
+    this.#sink.failed(new EventError("buffer-full", text, { retryable: true }));
+  }
+
+  credit(n: number): void {
+    this.#credit += n;
+    this.#pass();
+  }
+
+  pauseLane(lane: string): void {
+    if (lane === LANE) this.#paused = true;
+  }
+
+  resumeLane(lane: string): void {
+    if (lane !== LANE) return;
+    this.#paused = false;
+    this.#pass();
+  }
+
+  lag(): Promise<readonly Lag[]> {
+    return Promise.resolve([{ lane: LANE, messages: this.#held.length }]);
+  }
+
+  close(): Promise<CloseReport> {
+    if (!this.#closed) {
+      this.#closed = true;
+      this.#held.clear();
+      for (const subscription of this.subscriptions) subscription.unsubscribe();
+      this.#abort.abort();
+      this.#onClose();
+    }
+    return Promise.resolve({ unsent: 0, unsettled: this.#unsettled });
+  }
+
+  #pass(): void {
+    while (this.#credit > 0 && this.#held.length > 0 && !this.#paused && !this.#closed) {
+      this.#credit--;
+      const held = this.#held.shift();
+      if (this.#held.length === 0) this.#overflowing = false;
+      this.#unsettled++;
+      this.#sink.deliver(new NatsDelivery(held, this.#abort.signal, this.#settled));
+    }
+  }
+
+  readonly #settled = (held: Held, giveBack: boolean): void => {
+    this.#unsettled--;
+    if (!giveBack || this.#closed) return;
+    this.#held.unshift(held);
+    this.#pass();
+  };
+}
+
+class NatsDelivery implements Delivery {
+  readonly attempt = 1;
+  readonly lane = LANE;
+  readonly signal: AbortSignal;
+  readonly #held: Held;
+  readonly #settled: (held: Held, giveBack: boolean) => void;
+  #open = true;
+
+  constructor(held: Held, signal: AbortSignal, settled: (held: Held, giveBack: boolean) => void) {
+    this.#held = held;
+    this.signal = signal;
+    this.#settled = settled;
+  }
+
+  get message(): IncomingMessage {
+    return this.#held.message;
+  }
+
+  get position(): string {
+    return String(this.#held.position);
+  }
+
+  settle(verdict: Verdict): Promise<void> {
+    if (verdict.kind === "retry") {
+      return Promise.reject(new EventError("unsupported", "nats: core NATS delivers once and cannot retry"));
+    }
+    this.#done(false);
+    return Promise.resolve();
+  }
+
+  extend(): void {}
+
+  release(): void {
+    this.#done(true);
+  }
+
+  #done(giveBack: boolean): void {
+    if (!this.#open) return;
+    this.#open = false;
+    this.#settled(this.#held, giveBack);
+  }
+}

@@ -1,0 +1,4 @@
+import { natsCoreClient } from "./clients.ts";
+import { serverCases } from "./server-cases.ts";
+
+serverCases(natsCoreClient);

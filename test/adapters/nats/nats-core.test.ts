@@ -1,0 +1,6 @@
+import { natsCoreClient } from "./clients.ts";
+import { stallCases } from "./stall-cases.ts";
+import { transportCases } from "./transport-cases.ts";
+
+transportCases(natsCoreClient);
+stallCases(natsCoreClient);

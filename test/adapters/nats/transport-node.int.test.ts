@@ -1,0 +1,4 @@
+import { tcpClient } from "./clients.ts";
+import { serverCases } from "./server-cases.ts";
+
+serverCases(tcpClient);

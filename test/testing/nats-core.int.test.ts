@@ -1,0 +1,5 @@
+import { natsCoreClient } from "../adapters/nats/clients.ts";
+import { clientCases } from "./client-cases.ts";
+import { startReal } from "./real-server.ts";
+
+clientCases(natsCoreClient, startReal);

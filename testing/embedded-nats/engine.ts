@@ -1,0 +1,148 @@
+import { Session, type Subscription } from "./session.ts";
+import { SubjectTrie } from "./subject-trie.ts";
+
+/** Where a session writes to: a socket, a WebSocket, a test. */
+export interface NatsPeer {
+  /** One piece of output; pieces of one message may come in several calls. */
+  write(part: Uint8Array): void;
+  /** Closes after everything written so far. */
+  close(): void;
+}
+
+/** Subjects a client may not use, as patterns with `*` and `>`. */
+export interface NatsPermissions {
+  readonly denyPublish?: readonly string[] | undefined;
+  readonly denySubscribe?: readonly string[] | undefined;
+}
+
+/** Options of {@link NatsEngine}. */
+export interface NatsEngineOptions {
+  /** A token clients must send. Default: none. */
+  readonly token?: string | undefined;
+  /** A user clients must name, with `pass`. Default: none. */
+  readonly user?: string | undefined;
+  readonly pass?: string | undefined;
+  /** Largest message, headers included. Default: 1,048,576. */
+  readonly maxPayloadBytes?: number | undefined;
+  readonly permissions?: NatsPermissions | undefined;
+}
+
+const encoder = new TextEncoder();
+const EMPTY = new Uint8Array(0);
+const NO_RESPONDERS = encoder.encode("NATS/1.0 503\r\n\r\n");
+
+/**
+ * Core NATS without sockets, timers or anything of a host: subjects, queue groups, headers, requests. Give every
+ * client a session by {@link NatsEngine.connect} and feed it what the client sends. No JetStream, TLS or clustering.
+ *
+ * @example
+ * ```ts
+ * import { NatsEngine } from "waybill/testing";
+ *
+ * const engine = new NatsEngine();
+ * const session = engine.connect({ write: (part) => console.log(new TextDecoder().decode(part)), close() {} });
+ * session.feed(new TextEncoder().encode("CONNECT {}\r\nPING\r\n"));
+ * ```
+ */
+export class NatsEngine {
+  readonly maxPayloadBytes: number;
+  readonly #options: NatsEngineOptions;
+  readonly #interests = new SubjectTrie<Subscription>();
+  readonly #denied: { publish: SubjectTrie<Pattern>; subscribe: readonly string[] };
+  readonly #sessions = new Set<Session>();
+  #ids = 0;
+
+  constructor(options: NatsEngineOptions = {}) {
+    this.#options = options;
+    this.maxPayloadBytes = options.maxPayloadBytes ?? 1_048_576;
+    const publish = new SubjectTrie<Pattern>();
+    for (const subject of options.permissions?.denyPublish ?? []) publish.add({ subject, queue: "" });
+    this.#denied = { publish, subscribe: options.permissions?.denySubscribe ?? [] };
+  }
+
+  /** Begins a session and greets the client. */
+  connect(peer: NatsPeer): Session {
+    const session: Session = new Session(this, peer);
+    this.#sessions.add(session);
+    const info = {
+      server_id: "EMBEDDED",
+      server_name: "embedded",
+      // Clients read their feature set from it: it has to be a version of nats-server.
+      version: "2.10.0",
+      proto: 1,
+      headers: true,
+      max_payload: this.maxPayloadBytes,
+      client_id: ++this.#ids,
+      ...(this.#guarded ? { auth_required: true } : {}),
+    };
+    session.line(`INFO ${JSON.stringify(info)}`);
+    return session;
+  }
+
+  /** Ends every session. */
+  disconnectAll(): void {
+    for (const session of [...this.#sessions]) session.end();
+  }
+
+  /** Whether a CONNECT may come in. */
+  admits(connect: Readonly<Record<string, unknown>>): boolean {
+    const { token, user, pass } = this.#options;
+    if (token !== undefined && connect.auth_token !== token) return false;
+    return user === undefined || (connect.user === user && connect.pass === pass);
+  }
+
+  mayPublish(subject: string): boolean {
+    return this.#denied.publish.match(subject).plain.length === 0;
+  }
+
+  maySubscribe(subject: string): boolean {
+    return !this.#denied.subscribe.some((pattern) => pattern === subject || covers(pattern, subject));
+  }
+
+  add(subscription: Subscription): void {
+    this.#interests.add(subscription);
+  }
+
+  remove(subscription: Subscription): void {
+    this.#interests.remove(subscription);
+  }
+
+  leave(session: Session): void {
+    this.#sessions.delete(session);
+  }
+
+  /** Hands a message to everyone interested; tells the sender of a request when nobody is. */
+  route(from: Session, subject: string, reply: string, head: Uint8Array | undefined, body: Uint8Array): void {
+    const { plain, groups } = this.#interests.match(subject);
+    let delivered = 0;
+    const hand = (to: Subscription): void => {
+      to.session.deliver(to, subject, reply, head, body);
+      delivered++;
+    };
+    for (const to of plain) if (from.echo || to.session !== from) hand(to);
+    for (const members of groups) {
+      const usable = from.echo ? members : members.filter((member) => member.session !== from);
+      const chosen = usable[Math.floor(Math.random() * usable.length)];
+      if (chosen !== undefined) hand(chosen);
+    }
+    if (delivered > 0 || reply === "" || !from.noResponders) return;
+    for (const to of this.#interests.match(reply).plain) {
+      if (to.session === from) from.deliver(to, reply, "", NO_RESPONDERS, EMPTY);
+    }
+  }
+
+  get #guarded(): boolean {
+    return this.#options.token !== undefined || this.#options.user !== undefined;
+  }
+}
+
+interface Pattern {
+  readonly subject: string;
+  readonly queue: "";
+}
+
+function covers(pattern: string, subject: string): boolean {
+  const trie = new SubjectTrie<Pattern>();
+  trie.add({ subject: pattern, queue: "" });
+  return trie.match(subject).plain.length > 0;
+}
