@@ -1,6 +1,7 @@
 import type { Catalog, DataInput, EventOf, PatternOf, ReplyInput, ReplyOutput, TypeName } from "./catalog.ts";
 import { systemClock } from "./clock.ts";
 import { cloudEventsBinary } from "./codec/cloudevents-binary.ts";
+import type { Consuming } from "./consuming.ts";
 import { withinDeadline } from "./deadline.ts";
 import type { Environment } from "./environment.ts";
 import { EventError } from "./errors.ts";
@@ -26,10 +27,9 @@ import { w3cBaggage } from "./propagation/baggage.ts";
 import { compositePropagator } from "./propagation/composite.ts";
 import { w3cTraceContext } from "./propagation/w3c.ts";
 import { createPublisher, type PublishItem } from "./publisher.ts";
-import type { RawHandler } from "./receiver.ts";
-import { createRequests } from "./requests.ts";
+import { sumReports } from "./report.ts";
 import { createRouter } from "./routing.ts";
-import { createSubscriber, type Subscription, sumReports } from "./subscriber.ts";
+import type { Subscription } from "./subscriber.ts";
 import { createMetrics } from "./telemetry/metrics.ts";
 import { createTracing } from "./telemetry/tracing.ts";
 import type { CloseOptions, CloseReport } from "./transport.ts";
@@ -111,6 +111,8 @@ export function createEventBus<const T extends Transports, C extends Catalog = C
   const statusListeners = new Set<StatusListener>();
   let state: "open" | "closing" | "closed" = "open";
   let closing: Promise<CloseReport> | undefined;
+  let consuming: Consuming | undefined;
+  let loading: Promise<Consuming> | undefined;
 
   const env: Environment = {
     source,
@@ -123,7 +125,7 @@ export function createEventBus<const T extends Transports, C extends Catalog = C
     tracing: createTracing(options.tracerProvider),
     metrics: createMetrics(options.meterProvider, async (observe) => {
       for (const [name, { buffered }] of Object.entries(health())) observe("buffer", buffered, { transport: name });
-      for (const dispatcher of subscriber.dispatchers()) {
+      for (const dispatcher of consuming?.dispatchers() ?? []) {
         const { group = "" } = dispatcher.listening;
         for (const { lane, messages } of (await dispatcher.subscription()?.lag()) ?? []) {
           observe("lag", messages, { "messaging.consumer.group.name": group, lane });
@@ -146,8 +148,15 @@ export function createEventBus<const T extends Transports, C extends Catalog = C
   };
   const outbound = createOutbound(env);
   const publisher = createPublisher(env, outbound);
-  const subscriber = createSubscriber(env, publisher.publish);
-  const requests = createRequests(env, outbound, subscriber);
+
+  async function load(): Promise<Consuming> {
+    loading ??= import("./consuming.ts").then(({ createConsuming }) =>
+      createConsuming(env, outbound, publisher.publish),
+    );
+    consuming = await loading;
+    if (state !== "open") throw new EventError("closed", "the bus is closed");
+    return consuming;
+  }
 
   const stopListening = Object.entries(transports).map(([transport, each]) =>
     each.onStatus((status) => {
@@ -168,7 +177,8 @@ export function createEventBus<const T extends Transports, C extends Catalog = C
     const until = clock.now() + deadlineMs;
     const left = (): number => Math.max(0, until - clock.now());
     state = "closing"; // handlers that still run may publish
-    const consumed = await subscriber.close({ deadlineMs });
+    await loading;
+    const consumed = (await consuming?.close({ deadlineMs })) ?? { unsent: 0, unsettled: 0 };
     state = "closed";
     await withinDeadline(
       clock,
@@ -182,11 +192,9 @@ export function createEventBus<const T extends Transports, C extends Catalog = C
 
   const bus = {
     ...publisher,
-    ...requests,
-    subscribe(pattern: string, handler: RawHandler, given?: SubscribeOptions) {
-      if (state !== "open") return Promise.reject(new EventError("closed", "the bus is closed"));
-      return subscriber.subscribe(pattern, handler, given);
-    },
+    subscribe: async (...given: Parameters<Consuming["subscribe"]>) => (await load()).subscribe(...given),
+    request: async (...given: Parameters<Consuming["request"]>) => (await load()).request(...given),
+    respond: async (...given: Parameters<Consuming["respond"]>) => (await load()).respond(...given),
     flush,
     health,
     close(given: CloseOptions = {}) {

@@ -77,8 +77,12 @@ export function checkExtension(name: string, value: unknown, code: EventErrorCod
   if (!/^[a-z0-9]+$/.test(name) || reservedNames.has(name)) {
     throw new EventError(code, `extension "${name.slice(0, 64)}": a name is of a-z and 0-9 and no attribute's own`);
   }
-  if (typeof value === "string" ? forbidden.test(value) : typeof value !== "boolean" && !Number.isInteger(value)) {
-    throw new EventError(code, `extension "${name}" must be text without control characters, an integer or a boolean`);
+  const legal = typeof value === "boolean" || (Number.isInteger(value) && value === ~~(value as number));
+  if (typeof value === "string" ? forbidden.test(value) : !legal) {
+    throw new EventError(
+      code,
+      `extension "${name}" must be text without control characters, a 32-bit integer or a boolean`,
+    );
   }
 }
 

@@ -48,7 +48,7 @@ export function uuidv7({ clock = systemClock, random = systemRandom }: UuidOptio
       at = 0;
     }
     const bytes = pool as Uint8Array;
-    const now = clock.now();
+    const now = Math.floor(clock.now());
     if (now > lastMs || counter === 0xfff) {
       // A full counter borrows the next millisecond (RFC 9562, section 6.2, counter rollover).
       lastMs = now > lastMs ? now : lastMs + 1;

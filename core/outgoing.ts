@@ -1,7 +1,7 @@
 import { type Context, context as contextApi, type Span, trace } from "@opentelemetry/api";
 import type { Environment } from "./environment.ts";
 import { EventError } from "./errors.ts";
-import { type CloudEvent, checkExtension, checkText, checkTime, copyExtensions, type Extensions } from "./event.ts";
+import { type CloudEvent, checkExtension, checkText, checkTime, type Extensions } from "./event.ts";
 import type { Limits } from "./limits.ts";
 import type { OutgoingMessage } from "./message.ts";
 import type { PublishOptions } from "./options.ts";
@@ -30,7 +30,8 @@ export interface Outbound {
   prepare(plan: Plan, data: unknown, options: PrepareOptions, operation: SendOperation): Sending;
 }
 
-const noExtensions: Extensions = /* @__PURE__ */ Object.freeze(/* @__PURE__ */ copyExtensions());
+const noExtensions: Extensions = {};
+const textOptions = ["id", "subject", "datacontenttype", "dataschema", "key"] as const;
 const reserved = /^(nats-|ce[-_]|waybill-|x?traceparent$|tracestate$|baggage$|content-type$|x-b3-|b3$)/i;
 const headerName = /^[!#$%&'*+.^_`|~\w-]+$/;
 
@@ -106,9 +107,7 @@ export function createOutbound(env: Environment): Outbound {
 
 /** What the caller chose is checked; what Waybill made itself is right. */
 function checkOptions(options: PublishOptions): void {
-  for (const name of ["id", "subject", "datacontenttype", "dataschema", "key"] as const) {
-    if (options[name] !== undefined) checkText(name, options[name]);
-  }
+  for (const name of textOptions) if (options[name] !== undefined) checkText(name, options[name]);
   if (options.time !== undefined) checkTime(options.time);
   for (const name in options.extensions) checkExtension(name, options.extensions[name]);
   for (const name in options.headers) {
@@ -125,7 +124,7 @@ function checkOptions(options: PublishOptions): void {
 
 function extensionsOf(options: PublishOptions, key: string | undefined): Extensions {
   if (key === undefined) return options.extensions ?? noExtensions;
-  return copyExtensions(options.extensions, { partitionkey: key });
+  return { ...options.extensions, partitionkey: key };
 }
 
 function checkSize(body: string | Uint8Array | null, { maxEventBytes }: Limits): void {

@@ -30,7 +30,7 @@ export function createPublisher(env: Environment, { prepare }: Outbound): Publis
 
   /** Ends the span and counts; answers the receipt or the error of an outcome. */
   function finish(sending: Sending, outcome: PublishOutcome): Receipt | EventError {
-    const { plan, span, destination, id, startedMs } = sending;
+    const { plan, span, destination, id } = sending;
     const error = outcome.stored ? undefined : rejection(outcome);
     if (span && outcome.stored) {
       const { partition, offset } = outcome.at;
@@ -39,14 +39,15 @@ export function createPublisher(env: Environment, { prepare }: Outbound): Publis
       if (offset !== undefined && own?.offset) span.setAttribute(own.offset, offset);
     }
     endSpan(span, error);
-    count(sending, error, clock.now() - startedMs);
+    count(sending, error);
     if (!outcome.stored) return error!;
     return { id, transport: plan.name, destination, ...outcome.at, attempts: 1, stored: "broker" };
   }
 
-  function count({ plan, destination }: Sending, error: EventError | undefined, elapsedMs: number): void {
+  function count({ plan, destination, startedMs }: Sending, error: EventError | undefined): void {
     const instruments = metrics();
     if (!instruments) return;
+    const elapsedMs = clock.now() - startedMs;
     const attributes: Record<string, string> = {
       "messaging.operation.name": "publish",
       "messaging.system": plan.transport.capabilities.system,
@@ -113,13 +114,18 @@ export function createPublisher(env: Environment, { prepare }: Outbound): Publis
     const sending = prepare(plan, data, options, "publish");
     const { transport } = plan;
     if (transport.post) {
-      const accepted = transport.post(sending.message);
-      const error = accepted
-        ? undefined
-        : new EventError("buffer-full", `transport "${plan.name}": its buffer is full`);
-      endSpan(sending.span, error);
-      count(sending, error, clock.now() - sending.startedMs);
-      return accepted;
+      let error: EventError | undefined;
+      try {
+        if (transport.post(sending.message)) return true;
+        error = new EventError("buffer-full", `transport "${plan.name}": its buffer is full`);
+        return false;
+      } catch (reason) {
+        error = EventError.from(reason);
+        throw error;
+      } finally {
+        endSpan(sending.span, error);
+        count(sending, error);
+      }
     }
     void transport.publish([sending.message]).then(([outcome]) => {
       const result = finish(sending, outcome!);

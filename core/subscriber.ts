@@ -5,6 +5,7 @@ import type { SubscribeOptions } from "./options.ts";
 import { isPattern, matches } from "./pattern.ts";
 import type { Publisher } from "./publisher.ts";
 import type { RawHandler, Registration } from "./receiver.ts";
+import { sumReports } from "./report.ts";
 import type { CloseOptions, CloseReport } from "./transport.ts";
 
 /** A running subscription of a bus. */
@@ -22,14 +23,6 @@ export interface Subscriber {
   subscribe(pattern: string, handler: RawHandler, options?: SubscribeOptions): Promise<Subscription>;
   dispatchers(): readonly Dispatcher[];
   close(options: CloseOptions): Promise<CloseReport>;
-}
-
-/** Adds reports up. */
-export function sumReports(reports: readonly CloseReport[]): CloseReport {
-  return reports.reduce(
-    (sum, { unsent, unsettled }) => ({ unsent: sum.unsent + unsent, unsettled: sum.unsettled + unsettled }),
-    { unsent: 0, unsettled: 0 },
-  );
 }
 
 /** Makes the subscriber of a bus. */

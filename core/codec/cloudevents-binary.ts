@@ -40,7 +40,7 @@ function percentEncode(value: string): string {
 
 /** One round of decoding, after undoing a quoted string (HTTP binding, section 3.1.3.2). */
 function percentDecode(name: string, value: string): string {
-  const text = value.startsWith('"') && value.endsWith('"') ? value.slice(1, -1).replace(/\\(.)/g, "$1") : value;
+  const text = /^".*"$/.test(value) ? value.slice(1, -1).replace(/\\(.)/g, "$1") : value;
   if (!text.includes("%")) return text;
   try {
     // A lone percent sign is no escape and stays.
@@ -56,9 +56,10 @@ function encode(
   headers: (string | Uint8Array)[],
 ): string | Uint8Array | null {
   const { prefix } = binding;
-  const put = (name: string, value: ExtensionValue): void => {
-    headers.push(prefix + name, binding.percentEncoded ? percentEncode(String(value)) : String(value));
+  const push = (header: string, value: ExtensionValue): void => {
+    headers.push(header, binding.percentEncoded ? percentEncode(String(value)) : String(value));
   };
+  const put = (name: string, value: ExtensionValue): void => push(prefix + name, value);
   headers.push(`${prefix}specversion`, "1.0");
   put("type", event.type);
   put("source", event.source);
@@ -69,11 +70,11 @@ function encode(
   for (const name in event.extensions) put(name, event.extensions[name]!);
   const { data, datacontenttype } = event;
   if (data === undefined) {
-    if (datacontenttype !== undefined) headers.push(binding.contentType, datacontenttype);
+    if (datacontenttype !== undefined) push(binding.contentType, datacontenttype);
     return null;
   }
   const bytes = data instanceof Uint8Array;
-  headers.push(binding.contentType, datacontenttype ?? (bytes ? "application/octet-stream" : "application/json"));
+  push(binding.contentType, datacontenttype ?? (bytes ? "application/octet-stream" : "application/json"));
   if (bytes) return data;
   if (isJson(datacontenttype)) return JSON.stringify(data);
   if (typeof data === "string") return data;
@@ -96,8 +97,9 @@ export function decodeBinary(message: IncomingMessage, binding: HeaderBinding, l
   const extensions = copyExtensions();
   for (const key of headers.keys()) {
     const lower = key.toLowerCase();
-    if (!lower.startsWith(prefix) || lower === binding.contentType) continue;
-    const name = lower.slice(prefix.length);
+    const isType = lower === binding.contentType;
+    if (!isType && !lower.startsWith(prefix)) continue;
+    const name = isType ? "datacontenttype" : lower.slice(prefix.length);
     const all = headers.getAll(key);
     if (all.length > 1) throw new EventError("malformed-message", `header ${key} stands ${all.length} times`);
     const value = binding.percentEncoded ? percentDecode(key, all[0]!) : all[0]!;
@@ -107,9 +109,7 @@ export function decodeBinary(message: IncomingMessage, binding: HeaderBinding, l
       event[name] = value;
     } else extensions[name] = value;
   }
-  const contentType = headers.get(binding.contentType);
-  if (contentType !== undefined) event["datacontenttype"] = contentType;
-  event["data"] = decodeData(body, contentType, limits);
+  event["data"] = decodeData(body, event["datacontenttype"] as string | undefined, limits);
   event["extensions"] = Object.freeze(extensions) as Extensions;
   checkEvent(event as unknown as CloudEvent, "malformed-message");
   return Object.freeze(event) as unknown as CloudEvent;

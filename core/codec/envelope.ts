@@ -4,9 +4,9 @@ import {
   type CloudEvent,
   checkEvent,
   checkExtension,
+  checkText,
   copyExtensions,
   type ExtensionValue,
-  optionalAttributes,
 } from "../event.ts";
 import type { HeaderBinding } from "../transport.ts";
 import type { Codec } from "./codec.ts";
@@ -35,22 +35,25 @@ const zeroTime = "0001-01-01T00:00:00Z";
 /** Holds, as JSON text, the members that cannot be CloudEvents extensions. */
 const others = "envelopemembers";
 
+/** CloudEvents attributes that the envelope has no member of its own for. */
+const attributes = ["datacontenttype", "dataschema", "subject"] as const;
+
 function encode(event: CloudEvent, _: HeaderBinding, __: unknown, span: SpanContext | undefined): string {
   const { data = {}, extensions, time, id, type, source } = event;
   if (typeof data !== "object" || data === null || Array.isArray(data) || data instanceof Uint8Array) {
     throw new EventError("invalid-data", "the envelope codec takes an object as data");
   }
   const members: Record<string, unknown> = { id, type, source, timestamp: time ?? zeroTime, data };
-  for (const name of ["datacontenttype", "dataschema", "subject"] as const) {
-    if (event[name] !== undefined) members[name] = event[name];
-  }
+  for (const name of attributes) if (event[name] !== undefined) members[name] = event[name];
   const { [others]: kept, ...rest } = extensions;
-  Object.assign(members, typeof kept === "string" ? JSON.parse(kept) : undefined, rest);
-  if (span) Object.assign(members, { trace_id: span.traceId, span_id: span.spanId });
-  return JSON.stringify(members);
+  // The envelope's own members stand first and win.
+  const all = { ...members, ...(typeof kept === "string" && JSON.parse(kept)), ...rest, ...members };
+  if (span) Object.assign(all, { trace_id: span.traceId, span_id: span.spanId });
+  return JSON.stringify(all);
 }
 
-const hexIds = /^[0-9a-f]{32}-[0-9a-f]{16}$/;
+/** Ids that are not all zero, as Go writes them without an SDK. */
+const hexIds = /^(?!0+-)[0-9a-f]{32}-(?!0+$)[0-9a-f]{16}$/;
 
 /** The event of an envelope's members, or undefined when they are not an envelope's. */
 export function decodeEnvelope(members: Record<string, unknown>): CloudEvent | undefined {
@@ -61,12 +64,13 @@ export function decodeEnvelope(members: Record<string, unknown>): CloudEvent | u
   const kept: Record<string, unknown> = Object.create(null);
   for (const name in rest) {
     const value = rest[name];
-    if (optionalAttributes.includes(name as "time") && typeof value === "string") event[name] = value;
-    else if (isExtension(name, value)) extensions[name] = value;
+    if (attributes.includes(name as "subject") && passes(checkText, name, value)) event[name] = value;
+    else if (name !== others && passes(checkExtension, name, value)) extensions[name] = value as ExtensionValue;
     else kept[name] = value;
   }
   for (const _ in kept) {
-    extensions[others] = JSON.stringify(kept);
+    // Escaped to ASCII, since an extension may not hold every character that JSON may.
+    extensions[others] = JSON.stringify(kept).replace(/[^ -~]/g, toAscii);
     break;
   }
   // The ids name the span that published the event, and a Go service writes them only when it records.
@@ -77,9 +81,13 @@ export function decodeEnvelope(members: Record<string, unknown>): CloudEvent | u
   return Object.freeze(event) as unknown as CloudEvent;
 }
 
-function isExtension(name: string, value: unknown): value is ExtensionValue {
+function toAscii(char: string): string {
+  return `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`;
+}
+
+function passes(check: (name: string, value: unknown) => void, name: string, value: unknown): boolean {
   try {
-    checkExtension(name, value);
+    check(name, value);
     return true;
   } catch {
     return false;

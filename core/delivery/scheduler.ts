@@ -98,6 +98,10 @@ export function createScheduler({ clock, concurrency, byKey, run, done }: Schedu
       const item = ready[head++]!;
       if (head > 1024 && head * 2 > ready.length) head -= ready.splice(0, head).length;
       if (item.state !== "ready") continue; // released meanwhile
+      if (stopping) {
+        release(item); // of a lane that was being revoked
+        continue;
+      }
       active++;
       item.state = "running";
       item.lane.furthest = Math.max(item.lane.furthest, item.order);
@@ -168,7 +172,9 @@ export function createScheduler({ clock, concurrency, byKey, run, done }: Schedu
 
   function stop(): Promise<void> {
     stopping = true;
+    paused = false;
     for (const lane of lanes.values()) releaseWhere(lane, () => true);
+    pump();
     return new Promise((resolve) => {
       idle = resolve;
       if (active === 0) resolve();

@@ -96,7 +96,6 @@ export async function createBridge(options: BridgeOptions): Promise<Bridge> {
         destination: typeof to.destination === "function" ? to.destination(event) : to.destination,
         extensions: { [hopsExtension]: hops, ...creationContext(event, delivery, trusted) },
         context: delivery.context,
-        signal: delivery.signal,
       };
       for (;;) {
         try {
@@ -106,7 +105,7 @@ export async function createBridge(options: BridgeOptions): Promise<Bridge> {
         } catch (reason) {
           if (!EventError.from(reason).retryable || delivery.signal.aborted) throw reason;
           delivery.extend();
-          await sleep(clock, retryDelayMs, delivery.signal);
+          await sleep(clock, retryDelayMs); // hundreds may wait: not one listener each on one signal
         }
       }
     },

@@ -29,10 +29,7 @@ function decode(text: string): string {
 
 /** Lone surrogates have no UTF-8: they become U+FFFD, so that encoding never throws. */
 function encode(text: string): string {
-  return text.replace(/\p{Cs}/gu, "\ufffd").replace(unsafe, (char) => {
-    const escaped = encodeURIComponent(char);
-    return escaped === char ? `%${char.charCodeAt(0).toString(16).padStart(2, "0").toUpperCase()}` : escaped;
-  });
+  return text.replace(/\p{Cs}/gu, "\ufffd").replace(unsafe, encodeURIComponent);
 }
 
 /**
@@ -52,9 +49,9 @@ export function w3cBaggage({ maxBytes = 8192, maxMembers = 180 }: W3CBaggageOpti
       let text = "";
       let members = 0;
       for (const [key, { value, metadata }] of propagation.getBaggage(context)?.getAllEntries() ?? []) {
-        const properties = metadata?.toString();
-        const member = `${text && ","}${key}=${encode(value)}${properties ? `;${properties}` : ""}`;
-        if (!token.test(key) || /[^ -~\t]/.test(member)) continue; // what cannot stand in a header
+        const properties = metadata?.toString() ?? "";
+        if (!token.test(key) || /[^ -+\--~\t]/.test(properties)) continue; // what cannot stand in a member
+        const member = `${text && ","}${key}=${encode(value)}${properties && `;${properties}`}`;
         if (text.length + member.length > maxBytes || ++members > maxMembers) break;
         text += member;
       }

@@ -15,17 +15,16 @@ export interface ReceivedEvent {
   readonly event: CloudEvent | undefined;
 }
 
-function read({ message, event }: ReceivedEvent, name: string): readonly string[] {
-  const { headers } = message;
-  const isParent = name.toLowerCase() === "traceparent";
-  let values = headers.getAll(name);
+function read({ message: { headers }, event }: ReceivedEvent, name: string): readonly string[] {
+  let parents = headers.getAll("traceparent");
   // nats-server 2.11.0–2.11.17 and 2.12.0–2.12.11 rename the header once account tracing is on.
-  if (values.length === 0 && isParent) values = headers.getAll("Xraceparent");
-  if (values.length > 0 || !event) return values;
-  // The event's own copy is the creation context, or what an envelope's ids say. Its state belongs to its parent.
-  if (!isParent && headers.get("traceparent") !== undefined) return values;
-  const own = event.extensions[name];
-  return own === undefined ? values : [String(own)];
+  if (parents.length === 0) parents = headers.getAll("Xraceparent");
+  const values = name === "traceparent" ? parents : headers.getAll(name);
+  // Without a parent in the headers the event's own counts: the creation context, or what an envelope's ids say.
+  // A state belongs to its parent, wherever that stands.
+  if (parents.length > 0 || (values.length > 0 && name !== "tracestate")) return values;
+  const own = event?.extensions[name];
+  return own === undefined ? [] : [String(own)];
 }
 
 /** Reads headers first, then the event's extensions: `traceparent`, `Xraceparent`, `ce-traceparent`, envelope ids. */

@@ -1,9 +1,16 @@
-import { AsyncLocalStorageContextManager } from "@opentelemetry/context-async-hooks";
 import { context, propagation, SpanKind, trace } from "@opentelemetry/api";
+import { AsyncLocalStorageContextManager } from "@opentelemetry/context-async-hooks";
 import { BasicTracerProvider, InMemorySpanExporter, SimpleSpanProcessor } from "@opentelemetry/sdk-trace-base";
 import * as v from "valibot";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { type CloudEvent, createEventBus, defineEvents, envelope, EventError, type HandlerDelivery } from "waybill";
+import {
+  type CloudEvent,
+  createEventBus,
+  defineEvents,
+  EventError,
+  type envelope,
+  type HandlerDelivery,
+} from "waybill";
 import { memoryTransport } from "waybill/memory";
 import { fakeClock } from "waybill/testing";
 
@@ -22,7 +29,14 @@ function setUp(options: { codec?: ReturnType<typeof envelope> } = {}) {
   const exporter = new InMemorySpanExporter();
   const tracerProvider = new BasicTracerProvider({ spanProcessors: [new SimpleSpanProcessor(exporter)] });
   const transport = memoryTransport({ clock, partitions: 2 });
-  const bus = createEventBus({ source: "/test", events, transports: { memory: transport }, clock, tracerProvider, ...options });
+  const bus = createEventBus({
+    source: "/test",
+    events,
+    transports: { memory: transport },
+    clock,
+    tracerProvider,
+    ...options,
+  });
   const errors: EventError[] = [];
   bus.onError((error) => errors.push(error));
   return { clock, exporter, transport, bus, errors };
@@ -41,10 +55,18 @@ describe("publish and subscribe", () => {
   test("a handler gets the event with the schema's output, and the receipt says where it is", async () => {
     const { bus, clock } = setUp();
     const seen: [CloudEvent, HandlerDelivery][] = [];
-    await bus.subscribe("order.placed", (event, delivery) => void seen.push([event, delivery as never]), { group: "g" });
+    await bus.subscribe("order.placed", (event, delivery) => void seen.push([event, delivery as never]), {
+      group: "g",
+    });
     const receipt = await bus.publish("order.placed", { orderId: "o-1", amount: "12" });
     await clock.advance(0);
-    expect(receipt).toMatchObject({ transport: "memory", destination: "orders", offset: 0, attempts: 1, stored: "broker" });
+    expect(receipt).toMatchObject({
+      transport: "memory",
+      destination: "orders",
+      offset: 0,
+      attempts: 1,
+      stored: "broker",
+    });
     const [event, delivery] = seen[0]!;
     expect(event).toMatchObject({ id: receipt.id, source: "/test", type: "order.placed" });
     expect(event.data).toEqual({ orderId: "o-1", amount: 12 });
@@ -126,7 +148,11 @@ describe("publish and subscribe", () => {
     const { bus, clock, errors, transport } = setUp();
     const seen: string[] = [];
     await bus.subscribe("order.shipped", (event) => void seen.push(event.data.orderId), { group: "g" });
-    for (const body of ["{", '{"__proto__":{"x":1},"id":"1","type":"t","timestamp":"2026-01-01T00:00:00Z"}', `${"[".repeat(99)}`]) {
+    for (const body of [
+      "{",
+      '{"__proto__":{"x":1},"id":"1","type":"t","timestamp":"2026-01-01T00:00:00Z"}',
+      `${"[".repeat(99)}`,
+    ]) {
       await transport.publish([{ destination: "orders", headers: [], body, key: "k" }]);
     }
     await bus.publish("order.shipped", { orderId: "o-1" }, { key: "k" });
@@ -148,7 +174,14 @@ describe("publish and subscribe", () => {
   test("post answers at once and needs a schema that does", async () => {
     const { bus, transport } = setUp();
     expect(bus.post("order.shipped", { orderId: "o-1" })).toBe(true);
-    const later = defineEvents({ slow: { schema: v.pipeAsync(v.string(), v.checkAsync(async () => true)) } });
+    const later = defineEvents({
+      slow: {
+        schema: v.pipeAsync(
+          v.string(),
+          v.checkAsync(async () => true),
+        ),
+      },
+    });
     const slow = createEventBus({ source: "/t", events: later, transports: { memory: transport } });
     expect(() => slow.post("slow", "x")).toThrow(expect.objectContaining({ code: "schema-async" }));
     await expect(slow.publish("slow", "x")).resolves.toMatchObject({ stored: "broker" });
@@ -183,14 +216,22 @@ describe("request and respond", () => {
 });
 
 describe("refusals", () => {
-  test.each(["a..b", "x.*", "$JS.API.x", "a\r\nb", "", "a b", "x.>", ".a", "a\0"])("destination %j", async (destination) => {
-    const { bus } = setUp();
-    expect(await code(bus.publish("order.shipped", { orderId: "o" }, { destination }))).toBe("invalid-destination");
-  });
-  test.each(["Nats-Msg-Id", "ce-id", "ce_id", "traceparent", "waybill-x", "Content-Type"])("header %s", async (name) => {
-    const { bus } = setUp();
-    expect(await code(bus.publish("order.shipped", { orderId: "o" }, { headers: { [name]: "x" } }))).toBe("reserved-header");
-  });
+  test.each(["a..b", "x.*", "$JS.API.x", "a\r\nb", "", "a b", "x.>", ".a", "a\0"])(
+    "destination %j",
+    async (destination) => {
+      const { bus } = setUp();
+      expect(await code(bus.publish("order.shipped", { orderId: "o" }, { destination }))).toBe("invalid-destination");
+    },
+  );
+  test.each(["Nats-Msg-Id", "ce-id", "ce_id", "traceparent", "waybill-x", "Content-Type"])(
+    "header %s",
+    async (name) => {
+      const { bus } = setUp();
+      expect(await code(bus.publish("order.shipped", { orderId: "o" }, { headers: { [name]: "x" } }))).toBe(
+        "reserved-header",
+      );
+    },
+  );
   test("a header value that would forge another header", async () => {
     const { bus } = setUp();
     const headers = { "x-a": "1\r\nNats-Msg-Id: 2" };
@@ -252,7 +293,9 @@ describe("tracing", () => {
     expect(new Set(spans.map((span) => span.spanContext().traceId)).size).toBe(1);
     const named = (name: string, group?: string) =>
       spans.find((span) => span.name === name && span.attributes["messaging.consumer.group.name"] === group)!;
-    const publish = spans.find((span) => span.attributes["messaging.message.id"] === id && span.kind === SpanKind.PRODUCER)!;
+    const publish = spans.find(
+      (span) => span.attributes["messaging.message.id"] === id && span.kind === SpanKind.PRODUCER,
+    )!;
     const process = named("process orders", "a");
     expect(publish.name).toBe("publish orders");
     expect(process.kind).toBe(SpanKind.CONSUMER);
@@ -278,7 +321,11 @@ describe("tracing", () => {
     await bus.subscribe("order.shipped", note("correlation"), { correlation: "link", group: "correlation" });
     await bus.subscribe("order.shipped", note("drop"), { trust: "drop", group: "drop" });
     const baggage = propagation.createBaggage({ tenant: { value: "acme" } });
-    await bus.publish("order.shipped", { orderId: "o" }, { context: propagation.setBaggage(context.active(), baggage) });
+    await bus.publish(
+      "order.shipped",
+      { orderId: "o" },
+      { context: propagation.setBaggage(context.active(), baggage) },
+    );
     await clock.advance(0);
     expect(baggageOf).toEqual({ link: undefined, correlation: "acme", drop: undefined });
     const spans = exporter.getFinishedSpans();
@@ -287,7 +334,9 @@ describe("tracing", () => {
     for (const group of ["link", "correlation", "drop"]) {
       expect(of(group).parentSpanContext).toBeUndefined();
       expect(of(group).spanContext().traceId).not.toBe(publish.spanContext().traceId);
-      expect(of(group).links.map((link) => link.context.spanId)).toEqual(group === "drop" ? [] : [publish.spanContext().spanId]);
+      expect(of(group).links.map((link) => link.context.spanId)).toEqual(
+        group === "drop" ? [] : [publish.spanContext().spanId],
+      );
     }
   });
 

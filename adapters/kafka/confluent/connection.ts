@@ -1,0 +1,86 @@
+import { EventError } from "../../../core/errors.ts";
+import type { ConnectionEvents } from "../driver.ts";
+import { brokerList, type ConfluentDriverOptions } from "./config.ts";
+import { code, toEventError } from "./errors.ts";
+import { called, type VendorClient, type VendorError, type VendorMetadata } from "./vendor.ts";
+
+const probeMs = 1_000;
+
+/**
+ * Connects a client and watches its connection. librdkafka says when all brokers are down and never when one is back:
+ * a metadata request each second finds out.
+ */
+export class Connection {
+  readonly #client: VendorClient;
+  readonly #options: ConfluentDriverOptions;
+  readonly #events: ConnectionEvents;
+  #refused: VendorError | undefined;
+  #open = false;
+  #down = false;
+
+  constructor(client: VendorClient, options: ConfluentDriverOptions, events: ConnectionEvents) {
+    this.#client = client;
+    this.#options = options;
+    this.#events = events;
+    client.on("event.error", (error) => this.#onError(error));
+  }
+
+  /** Rejects with `unreachable` or `unauthorized`, naming the brokers and nothing else of the configuration. */
+  async open(): Promise<void> {
+    const timeoutMs = this.#options.connectTimeoutMs ?? 10_000;
+    let late: ReturnType<typeof setTimeout> | undefined;
+    const deadline = new Promise<never>((_, reject) => {
+      late = setTimeout(() => reject(new Error(`no answer within ${timeoutMs} ms`)), timeoutMs + 250);
+    });
+    try {
+      await Promise.race([called((done) => this.#client.connect({ timeout: timeoutMs }, done)), deadline]);
+      this.#open = true;
+    } catch (cause) {
+      const brokers = brokerList(this.#options);
+      if (this.#refused) {
+        throw new EventError("unauthorized", `Kafka at ${brokers} refused the credentials`, { cause: this.#refused });
+      }
+      throw new EventError("unreachable", `No Kafka broker answers at ${brokers}`, { cause, retryable: true });
+    } finally {
+      clearTimeout(late);
+    }
+  }
+
+  /** Ends the watch. */
+  close(): void {
+    this.#open = false;
+  }
+
+  metadata(topic: string, timeoutMs: number): Promise<VendorMetadata> {
+    return called((done) => this.#client.getMetadata({ topic, timeout: timeoutMs }, done));
+  }
+
+  #onError(error: VendorError): void {
+    if (error.code === code.authentication || error.code === code.saslFailed) this.#refused = error;
+    // While it connects, the rejection tells.
+    if (!this.#open) return;
+    if (error.code === code.allBrokersDown || /all broker connections are down/i.test(error.message)) {
+      if (this.#down) return;
+      this.#down = true;
+      this.#events.disconnected(toEventError(error, "Kafka is out of reach", "unreachable"));
+      void this.#probe();
+    } else if (!this.#down && error.code !== code.transport && error.code !== code.timedOutLocally) {
+      // A lost connection or a request that is sent again is repaired by the client and worth nobody's attention.
+      this.#events.failed(toEventError(error, "Kafka's client reports"));
+    }
+  }
+
+  async #probe(): Promise<void> {
+    while (this.#open && this.#down) {
+      await new Promise((resolve) => setTimeout(resolve, probeMs));
+      if (!this.#open) return;
+      const answered = await this.metadata("", probeMs).then(
+        () => true,
+        () => false,
+      );
+      if (!answered || !this.#open) continue;
+      this.#down = false;
+      this.#events.connected();
+    }
+  }
+}

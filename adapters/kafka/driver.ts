@@ -1,0 +1,136 @@
+import type { EventError } from "../../core/errors.ts";
+import type { HeaderEntries } from "../../core/message.ts";
+
+/** One partition of one topic. */
+export interface TopicPartition {
+  readonly topic: string;
+  readonly partition: number;
+}
+
+/** A partition and an offset in it. */
+export interface PartitionOffset extends TopicPartition {
+  readonly offset: number;
+}
+
+/** A partition that a consumer was given. */
+export interface AssignedPartition extends TopicPartition {
+  /** The first offset that will be read, where the driver knows it. */
+  readonly start?: number | undefined;
+  /** The group has no offset for this partition yet: `start` is to be committed, or a later owner would start anew. */
+  readonly uncommitted: boolean;
+}
+
+/** A record to write. The adapter has checked names, values and size. */
+export interface OutgoingRecord {
+  readonly topic: string;
+  /** Hashed by murmur2 as Java's clients do. Undefined: any partition. */
+  readonly key: string | undefined;
+  /** null is a tombstone; zero bytes are an empty value. */
+  readonly value: Uint8Array | null;
+  readonly headers: HeaderEntries;
+}
+
+/** A record as it was read. */
+export interface IncomingRecord extends PartitionOffset {
+  readonly key: Uint8Array | null;
+  readonly value: Uint8Array | null;
+  /** Name, value, name, value: duplicates and their order are kept. */
+  readonly headers: readonly (string | Uint8Array | null)[];
+  /** Unix milliseconds. */
+  readonly timestampMs: number;
+  /** About what it holds in memory. */
+  readonly bytes: number;
+}
+
+/** Why a record was not confirmed. */
+export interface ProduceFailure {
+  /** `failed`: certainly not stored. `unknown`: it may be stored. */
+  readonly outcome: "failed" | "unknown";
+  /** The producer will accept nothing more: it must be closed and replaced. */
+  readonly fatal: boolean;
+  readonly error: EventError;
+}
+
+/** Receives what became of one record: exactly one call, or none when the producer is closed before. */
+export interface ProduceReport {
+  /** `offset` is negative when the broker had the record already and does not tell where. */
+  stored(partition: number, offset: number): void;
+  failed(failure: ProduceFailure): void;
+}
+
+/** An open producer. Batches, retries and keeps the order within each partition by itself. */
+export interface KafkaProducer {
+  /** Queues a record. A refusal is returned, and then `report` is not called. */
+  produce(record: OutgoingRecord, report: ProduceReport): ProduceFailure | undefined;
+  /** Sends what is queued without waiting for more. Resolves when all is reported, or after `timeoutMs`. */
+  flush(timeoutMs: number): Promise<void>;
+  /** Gives up what is left after `timeoutMs`. */
+  close(timeoutMs: number): Promise<void>;
+}
+
+/** What a client tells about its connections. */
+export interface ConnectionEvents {
+  connected(): void;
+  disconnected(error: EventError): void;
+  /** Something went wrong that no call reports. */
+  failed(error: EventError): void;
+}
+
+/** What a producer tells beside its reports. */
+export interface ProducerEvents extends ConnectionEvents {
+  /** The producer will accept nothing more. */
+  fatal(error: EventError): void;
+}
+
+/** What a consumer tells. Calls are serialised: the next waits for the promise of the one before. */
+export interface ConsumerEvents extends ConnectionEvents {
+  /** These partitions are now read, beside those already held. Also called once when none was given. */
+  assigned(partitions: readonly AssignedPartition[]): void;
+  /**
+   * These partitions go once the promise resolves. `lost`: another member may own them already, so nothing may be
+   * committed. Polling goes on meanwhile.
+   */
+  revoking(partitions: readonly TopicPartition[], lost: boolean): Promise<void>;
+}
+
+/** What a consumer reads. */
+export interface ConsumerSource {
+  readonly topics: readonly string[];
+  /** Undefined: every partition, without a group and without commits. */
+  readonly group: string | undefined;
+  /** Where to begin in partitions for which the group has no offset. `new`: what is written from now on. */
+  readonly from: "new" | "earliest";
+}
+
+/** An open consumer. It is a member only while it is polled. */
+export interface KafkaConsumer {
+  /** At most `max` records, waiting a short while (about 100 ms) for the first. */
+  poll(max: number): Promise<readonly IncomingRecord[]>;
+  /** Leaves these partitions out of `poll`. Takes effect within one poll. */
+  pause(partitions: readonly TopicPartition[]): void;
+  resume(partitions: readonly TopicPartition[]): void;
+  /** Settles with the broker's own answer. Rejects with `fenced` where a rebalance is the reason. */
+  commit(offsets: readonly PartitionOffset[]): Promise<void>;
+  /** The ends of a partition as last seen, without asking the broker. `high` is the next offset to be written. */
+  watermarks(partition: TopicPartition): { readonly low: number; readonly high: number } | undefined;
+  /** Leaves the group; calls `revoking` before. Keep polling until it resolves. */
+  close(): Promise<void>;
+}
+
+/** A Kafka client library, behind what the transport needs of one. */
+export interface KafkaDriver {
+  /** For errors and logs. */
+  readonly name: string;
+  /** UTF-8, by the fastest means the driver's runtime has. */
+  encode(text: string): Uint8Array;
+  /** Connects. Rejects with `unreachable`, `unauthorized` or `peer-missing`. */
+  openProducer(options: ProducerOptions, events: ProducerEvents): Promise<KafkaProducer>;
+  /** Connects and subscribes. Rejects as {@link openProducer} does, and with `invalid-destination` for a missing topic. */
+  openConsumer(source: ConsumerSource, events: ConsumerEvents): Promise<KafkaConsumer>;
+}
+
+/** What the transport asks of a producer. */
+export interface ProducerOptions {
+  /** Largest record, in bytes. */
+  readonly maxMessageBytes: number;
+}

@@ -1,0 +1,39 @@
+import type { HeaderCarrier, IncomingMessage } from "../../core/message.ts";
+import type { IncomingRecord } from "./driver.ts";
+import { KafkaHeaders } from "./headers.ts";
+
+const decoder = new TextDecoder();
+
+/** A record as the bus reads it. Key and headers are decoded when they are asked for. */
+export class KafkaMessage implements IncomingMessage {
+  readonly destination: string;
+  readonly body: Uint8Array | null;
+  readonly partition: number;
+  readonly offset: number;
+  readonly timestampMs: number;
+  readonly #record: IncomingRecord;
+  #headers: KafkaHeaders | undefined;
+  #key: string | undefined;
+
+  constructor(record: IncomingRecord) {
+    this.#record = record;
+    this.destination = record.topic;
+    this.body = record.value;
+    this.partition = record.partition;
+    this.offset = record.offset;
+    this.timestampMs = record.timestampMs;
+  }
+
+  get headers(): HeaderCarrier {
+    this.#headers ??= new KafkaHeaders(this.#record.headers);
+    return this.#headers;
+  }
+
+  /** The record's key as UTF-8. Bytes that are none are replaced, so that a copy has another key. */
+  get key(): string | undefined {
+    const { key } = this.#record;
+    if (key === null) return undefined;
+    this.#key ??= decoder.decode(key);
+    return this.#key;
+  }
+}

@@ -1,0 +1,121 @@
+/**
+ * @module
+ * Kafka: durable, ordered per key, shared by consumer groups. The client library comes in as a driver.
+ */
+import { EventError } from "../../core/errors.ts";
+import type { Capabilities, ConsumeSource, Transport } from "../../core/transport.ts";
+import type { ConsumerSource } from "./driver.ts";
+import { type KafkaTransportOptions, kafkaSettings } from "./options.ts";
+import { Publisher } from "./publisher.ts";
+import { StatusBoard } from "./status.ts";
+import { KafkaSubscription } from "./subscription.ts";
+
+export type {
+  AssignedPartition,
+  ConnectionEvents,
+  ConsumerEvents,
+  ConsumerSource,
+  IncomingRecord,
+  KafkaConsumer,
+  KafkaDriver,
+  KafkaProducer,
+  OutgoingRecord,
+  PartitionOffset,
+  ProduceFailure,
+  ProduceReport,
+  ProducerEvents,
+  ProducerOptions,
+  TopicPartition,
+} from "./driver.ts";
+export type { Bound, KafkaTransportOptions } from "./options.ts";
+
+/**
+ * Binds Waybill to Kafka. Connects when it first publishes or consumes, and closes the clients it opened.
+ *
+ * Publishing: the outcome of each message carries partition and offset. What Kafka did not confirm is `unknown` and
+ * not safe to send again, unless the client certainly never sent it.
+ *
+ * Consuming: offsets are committed only up to the first unfinished one. A retry comes again in its own partition with
+ * the next attempt number, before everything that was not handed out yet; what was handed out meanwhile overtakes it.
+ * A partition that is taken away is drained, then fenced. A retry that waits at that moment is not waited for: the next
+ * owner gets the message as a first attempt, as after a crash. Without a group every partition that exists is read,
+ * nothing is joined and nothing is committed.
+ *
+ * Throws `invalid-option` for options that cannot work.
+ *
+ * @example
+ * ```ts
+ * import { createEventBus } from "waybill";
+ * import { kafkaTransport } from "waybill/kafka";
+ * import { confluentDriver } from "waybill/kafka/confluent";
+ *
+ * const kafka = kafkaTransport({ driver: confluentDriver({ brokers: ["127.0.0.1:9092"] }) });
+ * const bus = createEventBus({ source: "/shop", transports: { kafka } });
+ * ```
+ */
+export function kafkaTransport(options: KafkaTransportOptions): Transport {
+  const settings = kafkaSettings(options);
+  const status = new StatusBoard();
+  const publisher = new Publisher(settings, status);
+  const subscriptions = new Set<KafkaSubscription>();
+  let closing = false;
+  const capabilities: Capabilities = {
+    system: "kafka",
+    attributes: {
+      key: "messaging.kafka.message.key",
+      offset: "messaging.kafka.offset",
+      tombstone: "messaging.kafka.message.tombstone",
+    },
+    binding: { prefix: "ce_", contentType: "content-type", percentEncoded: false },
+    durable: true,
+    redelivery: true,
+    delayedRedelivery: true,
+    keyOrder: true,
+    groups: true,
+    replay: true,
+    request: false,
+    deduplication: false,
+    wildcards: false,
+    maxMessageBytes: settings.maxMessageBytes,
+  };
+  return {
+    name: settings.name,
+    capabilities,
+    publish: (messages, { signal } = {}) => publisher.publish(messages, signal),
+    post: (message) => publisher.post(message),
+    async consume(source, sink) {
+      const wanted = consumerSource(source);
+      if (closing) throw new EventError("closed", `Transport ${settings.name} is closed`);
+      const subscription = new KafkaSubscription(settings, sink, status, (closed) => subscriptions.delete(closed));
+      subscriptions.add(subscription);
+      try {
+        await subscription.open(wanted);
+      } catch (error) {
+        subscriptions.delete(subscription);
+        throw EventError.from(error);
+      }
+      return subscription;
+    },
+    health: () => ({ state: status.state, buffered: publisher.buffered, bufferedBytes: publisher.bufferedBytes }),
+    onStatus: (listener) => status.listen(listener),
+    flush: ({ signal } = {}) => publisher.flush(60_000, signal),
+    async close({ deadlineMs = 10_000 } = {}) {
+      closing = true;
+      const reports = [...subscriptions].map((each) => each.close({ deadlineMs }));
+      const until = settings.clock.now() + deadlineMs;
+      const unsettled = (await Promise.all(reports)).reduce((sum, report) => sum + report.unsettled, 0);
+      // Handlers publish while they finish: the producer goes last.
+      const unsent = await publisher.close(Math.max(0, until - settings.clock.now()));
+      status.closed();
+      return { unsent, unsettled };
+    },
+  };
+}
+
+function consumerSource({ destinations, group, from }: ConsumeSource): ConsumerSource {
+  if (destinations.length === 0) throw new EventError("invalid-option", "destinations: at least one topic");
+  if (from !== "new" && from !== "earliest") {
+    throw new EventError("unsupported", `Kafka begins at "new" or "earliest" here, not at "${from}"`);
+  }
+  return { topics: [...new Set(destinations)], group, from: from === "new" ? "new" : "earliest" };
+}

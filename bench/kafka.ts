@@ -1,0 +1,75 @@
+import confluent from "@confluentinc/kafka-javascript";
+import { context, trace } from "@opentelemetry/api";
+import { createEventBus } from "waybill";
+import { kafkaTransport } from "waybill/kafka";
+import { confluentDriver } from "waybill/kafka/confluent";
+import { type Comparison, compare } from "./harness.ts";
+
+const batch = 500;
+const count = 20_000;
+const topic = "bench-orders";
+const source = "/bench";
+const data = { orderId: "o-1234567", sku: "teapot", price: 12.5, note: "x".repeat(100) };
+const parent = { traceId: "0af7651916cd43dd8448eb211c80319c", spanId: "b7ad6b7169203331", traceFlags: 1 };
+const within = trace.setSpanContext(context.active(), parent);
+
+function rawMessage(n: number): { key: string; value: string; headers: Record<string, string> } {
+  const key = `key-${n % 100}`;
+  return {
+    key,
+    value: JSON.stringify(data),
+    headers: {
+      ce_specversion: "1.0",
+      ce_type: topic,
+      ce_source: source,
+      ce_id: crypto.randomUUID(),
+      ce_time: new Date().toISOString(),
+      ce_partitionkey: key,
+      "content-type": "application/json",
+      traceparent: `00-${parent.traceId}-${parent.spanId}-01`,
+    },
+  };
+}
+
+/** Producing to Kafka in batches, against the client's own `send` with the same headers and settings. */
+export async function* kafkaComparisons(brokers: string): AsyncIterable<Comparison> {
+  const client = new confluent.KafkaJS.Kafka({
+    kafkaJS: { brokers: [brokers], logLevel: confluent.KafkaJS.logLevel.NOTHING },
+  });
+  const producer = client.producer({
+    kafkaJS: { idempotent: true, acks: -1, compression: "snappy" as never },
+  });
+  await producer.connect();
+  const bus = createEventBus({
+    source,
+    transports: { kafka: kafkaTransport({ driver: confluentDriver({ brokers: [brokers] }) }) },
+  });
+  const ours = {
+    name: "bus.publishAll",
+    run: async (total: number) => {
+      for (let sent = 0; sent < total; sent += batch) {
+        const items = Array.from({ length: batch }, (_, n) => ({
+          type: topic,
+          data,
+          key: `key-${n % 100}`,
+          context: within,
+        }));
+        await bus.publishAll(items);
+      }
+    },
+  };
+  const theirs = {
+    name: "confluent send",
+    run: async (total: number) => {
+      for (let sent = 0; sent < total; sent += batch) {
+        await producer.send({ topic, messages: Array.from({ length: batch }, (_, n) => rawMessage(n)) });
+      }
+    },
+  };
+  try {
+    yield await compare(`Kafka: batches of ${batch}`, 0.9, [ours, theirs], { count, rounds: 9, warmUp: 2 });
+  } finally {
+    await producer.disconnect();
+    await bus.close();
+  }
+}

@@ -1,0 +1,117 @@
+import { headers, type NatsConnection } from "@nats-io/transport-node";
+import { context, defaultTextMapSetter, SpanKind, trace } from "@opentelemetry/api";
+import { BasicTracerProvider, BatchSpanProcessor } from "@opentelemetry/sdk-trace-base";
+import { createEventBus, w3cTraceContext } from "waybill";
+import { natsTransport } from "waybill/nats";
+import { type Comparison, compare } from "./harness.ts";
+
+const window = 256;
+const count = 20_480;
+const subject = "bench.order.placed";
+const source = "/bench";
+const data = { orderId: "o-1234567", sku: "teapot", price: 12.5, note: "x".repeat(100) };
+const parent = { traceId: "0af7651916cd43dd8448eb211c80319c", spanId: "b7ad6b7169203331", traceFlags: 1 };
+const within = trace.setSpanContext(context.active(), parent);
+const encoder = new TextEncoder();
+
+/** The message as one writes it by hand: JSON and seven headers by the client's own `headers()`. */
+function rawPublish(connection: NatsConnection, traceparent: string): void {
+  const fields = headers();
+  fields.append("ce-specversion", "1.0");
+  fields.append("ce-type", subject);
+  fields.append("ce-source", source);
+  fields.append("ce-id", crypto.randomUUID());
+  fields.append("ce-time", new Date().toISOString());
+  fields.append("ce-datacontenttype", "application/json");
+  fields.append("traceparent", traceparent);
+  connection.publish(subject, encoder.encode(JSON.stringify(data)), { headers: fields });
+}
+
+/** Runs `one` in windows, each followed by one flush. */
+function inWindows(one: () => void, flush: () => Promise<void>): (total: number) => Promise<void> {
+  return async (total) => {
+    for (let sent = 0; sent < total; sent += window) {
+      for (let n = 0; n < window; n++) one();
+      await flush();
+    }
+  };
+}
+
+const noExporter = {
+  export: (_: unknown, done: (result: { code: number }) => void) => done({ code: 0 }),
+  shutdown: async () => undefined,
+};
+
+/** Publishing over core NATS. */
+export async function* natsComparisons(connection: NatsConnection): AsyncIterable<Comparison> {
+  const transports = { nats: natsTransport({ connection }) };
+  const quiet = createEventBus({ source, transports });
+  const traceparent = `00-${parent.traceId}-${parent.spanId}-01`;
+  const raw = {
+    name: "raw headers()",
+    run: inWindows(
+      () => rawPublish(connection, traceparent),
+      () => connection.flush(),
+    ),
+  };
+  const post = {
+    name: "bus.post",
+    run: inWindows(
+      () => void quiet.post(subject, data, { context: within }),
+      () => quiet.flush(),
+    ),
+  };
+  const publish = {
+    name: "bus.publish",
+    run: async (total: number) => {
+      for (let sent = 0; sent < total; sent += window) {
+        await Promise.all(Array.from({ length: window }, () => quiet.publish(subject, data, { context: within })));
+      }
+    },
+  };
+
+  const provider = new BasicTracerProvider({
+    spanProcessors: [new BatchSpanProcessor(noExporter, { maxQueueSize: 1_000_000 })],
+  });
+  const tracer = provider.getTracer("bench");
+  const propagator = w3cTraceContext();
+  const handTraced = {
+    name: "hand-traced",
+    run: inWindows(
+      () => {
+        const id = crypto.randomUUID();
+        const span = tracer.startSpan(
+          `publish ${subject}`,
+          {
+            kind: SpanKind.PRODUCER,
+            attributes: {
+              "messaging.operation.name": "publish",
+              "messaging.operation.type": "send",
+              "messaging.system": "nats",
+              "messaging.destination.name": subject,
+              "messaging.message.id": id,
+            },
+          },
+          within,
+        );
+        const carrier: Record<string, string> = {};
+        propagator.inject(trace.setSpan(within, span), carrier, defaultTextMapSetter);
+        rawPublish(connection, carrier["traceparent"]!);
+        span.end();
+      },
+      () => connection.flush(),
+    ),
+  };
+  const tracedBus = createEventBus({ source, transports, tracerProvider: provider });
+  const traced = {
+    name: "bus.publish, traced",
+    run: async (total: number) => {
+      for (let sent = 0; sent < total; sent += window) {
+        await Promise.all(Array.from({ length: window }, () => tracedBus.publish(subject, data, { context: within })));
+      }
+    },
+  };
+  yield await compare("NATS: post, no SDK", 1.3, [post, raw], { count });
+  yield await compare(`NATS: publish, ${window} in flight, no SDK`, 1.2, [publish, raw], { count });
+  yield await compare(`NATS: publish, ${window} in flight, recording SDK`, 1.3, [traced, handTraced], { count });
+}

@@ -1,0 +1,388 @@
+import { describe, expect, it, vi } from "vitest";
+import { kafkaTransport } from "../../../adapters/kafka/index.ts";
+import type { KafkaTransportOptions } from "../../../adapters/kafka/options.ts";
+import { EventError } from "../../../core/errors.ts";
+import type { ConsumeSource, Delivery, TransportSubscription } from "../../../core/transport.ts";
+import { type FakeConsumer, FakeDriver, turn } from "./fake-driver.ts";
+
+const at = (partition: number): { topic: string; partition: number } => ({ topic: "t", partition });
+const ack = { kind: "ack" } as const;
+
+interface Bench {
+  readonly consumer: FakeConsumer;
+  readonly subscription: TransportSubscription;
+  readonly deliveries: Delivery[];
+  readonly revoked: string[];
+  readonly failures: EventError[];
+  /** Waits until that many deliveries arrived in all. */
+  arrived(count: number): Promise<void>;
+  /** What `revoke` waits for. */
+  drain: () => Promise<void>;
+  onDeliver: (delivery: Delivery) => void;
+}
+
+async function bench(
+  options: Partial<KafkaTransportOptions> = {},
+  source: Partial<ConsumeSource> = {},
+): Promise<Bench> {
+  const driver = new FakeDriver();
+  const transport = kafkaTransport({ driver, commitIntervalMs: 5, drainMs: 50, ...options });
+  const deliveries: Delivery[] = [];
+  const revoked: string[] = [];
+  const failures: EventError[] = [];
+  const made = {
+    deliveries,
+    revoked,
+    failures,
+    drain: async (): Promise<void> => undefined,
+    onDeliver: (_: Delivery): void => undefined,
+    arrived: (count: number) =>
+      vi.waitFor(() => expect(deliveries).toHaveLength(count), { timeout: 2_000, interval: 1 }),
+  };
+  const subscription = await transport.consume(
+    { destinations: ["t"], group: "g", from: "earliest", ...source },
+    {
+      deliver: (delivery) => {
+        deliveries.push(delivery);
+        made.onDeliver(delivery);
+      },
+      revoke: (lane) => {
+        revoked.push(lane);
+        return made.drain();
+      },
+      failed: (error) => void failures.push(error),
+    },
+  );
+  return Object.assign(made, { consumer: driver.consumers[0]!, subscription });
+}
+
+const own = (consumer: FakeConsumer, ...partitions: number[]): void =>
+  consumer.events.assigned(partitions.map((each) => ({ ...at(each), start: 0, uncommitted: false })));
+
+const offsets = (deliveries: readonly Delivery[]): number[] => deliveries.map((each) => Number(each.position));
+
+describe("a Kafka subscription, over a fake driver", () => {
+  it("delivers against credit alone, one lane after the other", async () => {
+    const b = await bench();
+    own(b.consumer, 0, 1);
+    b.consumer.feed(0, 0, 3);
+    b.consumer.feed(1, 0, 3);
+    await turn();
+    expect(b.deliveries).toHaveLength(0);
+    b.subscription.credit(4);
+    await b.arrived(4);
+    await turn();
+    expect(b.deliveries).toHaveLength(4);
+    expect(new Set(b.deliveries.map((each) => each.lane))).toEqual(new Set(["t/0", "t/1"]));
+    expect(b.deliveries[0]).toMatchObject({ attempt: 1, position: "0", message: { destination: "t", offset: 0 } });
+    await b.subscription.close();
+  });
+
+  it("commits the contiguous prefix and nothing beyond it", async () => {
+    const b = await bench();
+    own(b.consumer, 0);
+    b.consumer.feed(0, 0, 5);
+    b.subscription.credit(5);
+    await b.arrived(5);
+    for (const index of [1, 2, 4]) void b.deliveries[index]!.settle(ack);
+    await new Promise((resolve) => setTimeout(resolve, 30));
+    expect(b.consumer.commits).toEqual([]);
+    await b.deliveries[0]!.settle(ack);
+    expect(b.consumer.committed(0)).toBe(3);
+    await b.deliveries[3]!.settle({ kind: "reject", reason: "unreadable" });
+    expect(b.consumer.committed(0)).toBe(5);
+    await b.subscription.close();
+  });
+
+  it("resolves a settlement only once a commit covers it, and commits only while something is due", async () => {
+    const b = await bench();
+    own(b.consumer, 0);
+    b.consumer.feed(0, 0, 2);
+    b.subscription.credit(2);
+    await b.arrived(2);
+    let confirmed = false;
+    const second = b.deliveries[1]!.settle(ack).then(() => {
+      confirmed = true;
+    });
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(confirmed).toBe(false);
+    await b.deliveries[0]!.settle(ack);
+    await second;
+    const commits = b.consumer.commits.length;
+    await new Promise((resolve) => setTimeout(resolve, 30));
+    expect(b.consumer.commits).toHaveLength(commits);
+    await b.subscription.close();
+  });
+
+  it("shares one promise among all that settle between two commits", async () => {
+    const b = await bench({ commitIntervalMs: 1_000 });
+    own(b.consumer, 0);
+    b.consumer.feed(0, 0, 2);
+    b.subscription.credit(2);
+    await b.arrived(2);
+    expect(b.deliveries[0]!.settle(ack)).toBe(b.deliveries[1]!.settle(ack));
+    await b.subscription.close();
+  });
+
+  it("commits again what the broker refused, and reports what is not a rebalance", async () => {
+    const b = await bench();
+    own(b.consumer, 0);
+    b.consumer.feed(0, 0, 1);
+    b.subscription.credit(1);
+    await b.arrived(1);
+    const answers = [new EventError("fenced", "rebalance"), new EventError("timeout", "frozen")];
+    b.consumer.answer = async () => {
+      const error = answers.shift();
+      if (error) throw error;
+    };
+    await b.deliveries[0]!.settle(ack);
+    expect(b.consumer.commits.flat().map((each) => each.offset)).toEqual([1, 1, 1]);
+    expect(b.failures.map((each) => each.code)).toEqual(["timeout"]);
+    await b.subscription.close();
+  });
+
+  it("stops a partition at maxAhead messages beyond the first unfinished one, while others go on", async () => {
+    const b = await bench({ maxAhead: { messages: 10 } });
+    own(b.consumer, 0, 1);
+    b.onDeliver = (delivery) => {
+      if (delivery.lane === "t/1" || delivery.position !== "0") void delivery.settle(ack).catch(() => undefined);
+    };
+    b.consumer.feed(0, 0, 100);
+    b.consumer.feed(1, 0, 100);
+    b.subscription.credit(1_000);
+    await b.arrived(110);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(b.deliveries.filter((each) => each.lane === "t/0")).toHaveLength(10);
+    expect(b.consumer.pausedNow).toEqual(new Set(["t/0"]));
+    await b.deliveries.find((each) => each.lane === "t/0")!.settle(ack);
+    await b.arrived(200);
+    expect(b.consumer.pausedNow.size).toBe(0);
+    await b.subscription.close();
+  });
+
+  it("bounds how far it runs ahead in bytes too, and lets a single message of any size pass", async () => {
+    const b = await bench({ maxAhead: { bytes: 100 } });
+    own(b.consumer, 0);
+    b.consumer.feed(0, 0, 3, new Uint8Array(60));
+    b.consumer.feed(0, 3, 1, new Uint8Array(500));
+    b.subscription.credit(10);
+    await b.arrived(1);
+    await turn();
+    expect(b.deliveries).toHaveLength(1);
+    for (let index = 0; index < 4; index++) {
+      await b.arrived(index + 1);
+      await b.deliveries[index]!.settle(ack);
+    }
+    expect(offsets(b.deliveries)).toEqual([0, 1, 2, 3]);
+    await b.subscription.close();
+  });
+
+  it("holds a bounded number of messages without credit, and polls on", async () => {
+    const b = await bench({ maxAhead: { messages: 20 } });
+    own(b.consumer, 0);
+    b.consumer.feed(0, 0, 500);
+    await vi.waitFor(() => expect(b.consumer.pausedNow.size).toBe(1));
+    const polls = b.consumer.polls;
+    await new Promise((resolve) => setTimeout(resolve, 40));
+    expect(b.consumer.polls).toBeGreaterThan(polls + 2);
+    b.onDeliver = (delivery) => void delivery.settle(ack).catch(() => undefined);
+    b.subscription.credit(500);
+    await b.arrived(500);
+    expect(offsets(b.deliveries)).toEqual(Array.from({ length: 500 }, (_, offset) => offset));
+    await b.subscription.close();
+  });
+
+  it("retries in place: the next attempt comes before what was not handed out, and holds the commit back", async () => {
+    const b = await bench();
+    own(b.consumer, 0);
+    b.consumer.feed(0, 0, 4);
+    b.subscription.credit(2);
+    await b.arrived(2);
+    void b.deliveries[1]!.settle(ack);
+    void b.deliveries[0]!.settle({ kind: "retry", delayMs: 10 });
+    await new Promise((resolve) => setTimeout(resolve, 40));
+    expect(b.consumer.commits).toEqual([]);
+    b.subscription.credit(3);
+    await b.arrived(5);
+    expect(offsets(b.deliveries)).toEqual([0, 1, 0, 2, 3]);
+    expect(b.deliveries[2]!.attempt).toBe(2);
+    await b.deliveries[2]!.settle(ack);
+    expect(b.consumer.committed(0)).toBe(2);
+    await b.subscription.close();
+  });
+
+  it("delivers what was released once more, without counting an attempt", async () => {
+    const b = await bench();
+    own(b.consumer, 0);
+    b.consumer.feed(0, 0, 2);
+    b.subscription.credit(2);
+    await b.arrived(2);
+    b.deliveries[1]!.release();
+    b.deliveries[0]!.release();
+    b.subscription.credit(2);
+    await b.arrived(4);
+    expect(offsets(b.deliveries)).toEqual([0, 1, 0, 1]);
+    expect(b.deliveries.map((each) => each.attempt)).toEqual([1, 1, 1, 1]);
+    await b.subscription.close();
+  });
+
+  it("counts only the first settlement of a delivery", async () => {
+    const b = await bench();
+    own(b.consumer, 0);
+    b.consumer.feed(0, 0, 1);
+    b.subscription.credit(5);
+    await b.arrived(1);
+    const first = b.deliveries[0]!.settle(ack);
+    expect(b.deliveries[0]!.settle({ kind: "retry", delayMs: 0 })).toBe(first);
+    b.deliveries[0]!.release();
+    await first;
+    expect(b.deliveries).toHaveLength(1);
+    await b.subscription.close();
+  });
+
+  it("delivers nothing of a paused lane", async () => {
+    const b = await bench();
+    own(b.consumer, 0, 1);
+    b.subscription.pauseLane("t/0");
+    b.consumer.feed(0, 0, 1);
+    b.consumer.feed(1, 0, 1);
+    b.subscription.credit(5);
+    await b.arrived(1);
+    await turn();
+    expect(b.deliveries.map((each) => each.lane)).toEqual(["t/1"]);
+    b.subscription.resumeLane("t/0");
+    await b.arrived(2);
+    await b.subscription.close();
+  });
+
+  it("drains a revoked lane, commits it, then fences it, and leaves the others alone", async () => {
+    const b = await bench({ commitIntervalMs: 10_000, drainMs: 1_000 });
+    own(b.consumer, 0, 1);
+    b.consumer.feed(0, 0, 3);
+    b.consumer.feed(1, 0, 1);
+    b.subscription.credit(3);
+    await b.arrived(3);
+    const [first, second] = b.deliveries.filter((each) => each.lane === "t/0");
+    let settled: Promise<void> | undefined;
+    b.drain = async () => {
+      await turn();
+      settled = first!.settle(ack);
+    };
+    b.subscription.credit(10);
+    await b.consumer.events.revoking([at(0)], false);
+    expect(b.revoked).toEqual(["t/0"]);
+    await settled;
+    expect(b.consumer.committed(0)).toBe(1);
+    expect(first!.signal.aborted).toBe(true);
+    expect(first!.signal.reason).toMatchObject({ code: "fenced" });
+    if (second) await expect(second.settle(ack)).rejects.toMatchObject({ code: "fenced" });
+    expect(b.deliveries.find((each) => each.lane === "t/1")!.signal.aborted).toBe(false);
+    await b.subscription.close();
+  });
+
+  it("takes a lane away after drainMs even when its work does not end", async () => {
+    const b = await bench({ drainMs: 20 });
+    own(b.consumer, 0);
+    b.consumer.feed(0, 0, 1);
+    b.subscription.credit(1);
+    await b.arrived(1);
+    b.drain = () => new Promise(() => undefined);
+    await b.consumer.events.revoking([at(0)], false);
+    expect(b.deliveries[0]!.signal.aborted).toBe(true);
+    await expect(b.deliveries[0]!.settle(ack)).rejects.toMatchObject({ code: "fenced" });
+    expect(b.consumer.commits).toEqual([]);
+    await b.subscription.close({ deadlineMs: 0 });
+  });
+
+  it("fences at once and commits nothing when the assignment is lost", async () => {
+    const b = await bench({ commitIntervalMs: 10_000 });
+    own(b.consumer, 0);
+    b.consumer.feed(0, 0, 2);
+    b.subscription.credit(2);
+    await b.arrived(2);
+    const finished = b.deliveries[0]!.settle(ack);
+    b.drain = () => new Promise(() => undefined);
+    await b.consumer.events.revoking([at(0)], true);
+    await expect(finished).rejects.toMatchObject({ code: "fenced" });
+    expect(b.deliveries[1]!.signal.aborted).toBe(true);
+    await b.subscription.close();
+    expect(b.consumer.commits).toEqual([]);
+  });
+
+  it("starts a lane that comes back from its committed offset, with a new signal", async () => {
+    const b = await bench();
+    own(b.consumer, 0);
+    b.consumer.feed(0, 0, 2);
+    b.subscription.credit(1);
+    await b.arrived(1);
+    await b.deliveries[0]!.settle(ack);
+    await b.consumer.events.revoking([at(0)], false);
+    b.consumer.events.assigned([{ ...at(0), start: 1, uncommitted: false }]);
+    b.consumer.feed(0, 1, 1);
+    b.subscription.credit(1);
+    await b.arrived(2);
+    expect(b.deliveries[1]).toMatchObject({ position: "1", attempt: 1 });
+    expect(b.deliveries[1]!.signal.aborted).toBe(false);
+    await b.subscription.close();
+  });
+
+  it("commits where a new group begins, so that the next owner begins there too", async () => {
+    const b = await bench({}, { from: "new" });
+    b.consumer.events.assigned([{ ...at(0), start: 42, uncommitted: true }]);
+    await vi.waitFor(() => expect(b.consumer.committed(0)).toBe(42));
+    await b.subscription.close();
+  });
+
+  it("tells the lag from the ends it has seen", async () => {
+    const b = await bench();
+    own(b.consumer, 0, 1);
+    b.consumer.ends.set("t/0", { low: 0, high: 7 });
+    b.consumer.feed(0, 0, 3);
+    b.subscription.credit(3);
+    await b.arrived(3);
+    void b.deliveries[0]!.settle(ack);
+    expect(await b.subscription.lag()).toEqual([{ lane: "t/0", messages: 6 }]);
+    await b.subscription.close();
+  });
+
+  it("reports at close what was started and not settled", async () => {
+    const b = await bench();
+    own(b.consumer, 0);
+    b.consumer.feed(0, 0, 4);
+    b.subscription.credit(4);
+    await b.arrived(4);
+    void b.deliveries[0]!.settle(ack);
+    b.deliveries[1]!.release();
+    const report = await b.subscription.close({ deadlineMs: 20 });
+    expect(report).toEqual({ unsent: 0, unsettled: 2 });
+    expect(b.consumer.committed(0)).toBe(1);
+    expect(b.consumer.closed).toBe(true);
+    expect(await b.subscription.close()).toBe(report);
+  });
+
+  it("refuses a position that is no beginning Kafka has", async () => {
+    await expect(bench({}, { from: "17" })).rejects.toMatchObject({ code: "unsupported" });
+  });
+});
+
+// What the contiguous prefix is for: the same crash, once with it and once committing the highest finished offset.
+describe("a member that dies with work in flight", () => {
+  async function crash(finishOrder: readonly number[], commit: "prefix" | "highest"): Promise<number[]> {
+    const b = await bench();
+    own(b.consumer, 0);
+    b.consumer.feed(0, 0, 10);
+    b.subscription.credit(10);
+    await b.arrived(10);
+    for (const index of finishOrder) void b.deliveries[index]!.settle(ack).catch(() => undefined);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    const next = commit === "prefix" ? (b.consumer.committed(0) ?? 0) : Math.max(...finishOrder) + 1;
+    const redelivered = Array.from({ length: 10 - next }, (_, index) => next + index);
+    const handled = new Set([...finishOrder, ...redelivered]);
+    return Array.from({ length: 10 }, (_, offset) => offset).filter((offset) => !handled.has(offset));
+  }
+
+  it("skips nothing, and skips what was unfinished where the highest finished offset is committed instead", async () => {
+    expect(await crash([0, 2, 5, 7], "prefix")).toEqual([]);
+    expect(await crash([0, 2, 5, 7], "highest")).toEqual([1, 3, 4, 6]);
+  });
+});
