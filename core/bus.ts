@@ -23,14 +23,10 @@ import type {
   WaitOptions,
 } from "./options.ts";
 import { createOutbound } from "./outgoing.ts";
-import { w3cBaggage } from "./propagation/baggage.ts";
-import { compositePropagator } from "./propagation/composite.ts";
-import { w3cTraceContext } from "./propagation/w3c.ts";
 import { createPublisher, type PublishItem } from "./publisher.ts";
 import { sumReports } from "./report.ts";
 import { createRouter } from "./routing.ts";
 import type { Subscription } from "./subscriber.ts";
-import { createMetrics } from "./telemetry/metrics.ts";
 import { createTracing } from "./telemetry/tracing.ts";
 import type { CloseOptions, CloseReport } from "./transport.ts";
 
@@ -109,9 +105,8 @@ export function createEventBus<const T extends Transports, C extends Catalog = C
   checkText("source", source, "invalid-option");
   const errorListeners = new Set<ErrorListener>();
   const statusListeners = new Set<StatusListener>();
-  let state: "open" | "closing" | "closed" = "open";
+  let closed = false;
   let closing: Promise<CloseReport> | undefined;
-  let consuming: Consuming | undefined;
   let loading: Promise<Consuming> | undefined;
 
   const env: Environment = {
@@ -120,18 +115,11 @@ export function createEventBus<const T extends Transports, C extends Catalog = C
     router: createRouter(events, transports, routes),
     codec: options.codec ?? cloudEventsBinary(),
     limits: { ...defaultLimits, ...options.limits },
-    propagator: options.propagator ?? compositePropagator([w3cTraceContext(), w3cBaggage()]),
+    propagator: options.propagator,
     ids: options.ids ?? defaultIds,
     tracing: createTracing(options.tracerProvider),
-    metrics: createMetrics(options.meterProvider, async (observe) => {
-      for (const [name, { buffered }] of Object.entries(health())) observe("buffer", buffered, { transport: name });
-      for (const dispatcher of consuming?.dispatchers() ?? []) {
-        const { group = "" } = dispatcher.listening;
-        for (const { lane, messages } of (await dispatcher.subscription()?.lag()) ?? []) {
-          observe("lag", messages, { "messaging.consumer.group.name": group, lane });
-        }
-      }
-    }),
+    meterProvider: options.meterProvider,
+    health,
     report(error, origin) {
       for (const listener of errorListeners) {
         try {
@@ -142,20 +130,22 @@ export function createEventBus<const T extends Transports, C extends Catalog = C
       }
       if (errorListeners.size === 0) logger?.error(error.message, { code: error.code, ...origin });
     },
-    checkOpen() {
-      if (state === "closed") throw new EventError("closed", "the bus is closed");
+    checkOpen(toListen) {
+      if (closed || (toListen && closing)) throw new EventError("closed", "the bus is closed");
     },
   };
   const outbound = createOutbound(env);
   const publisher = createPublisher(env, outbound);
 
-  async function load(): Promise<Consuming> {
-    loading ??= import("./consuming.ts").then(({ createConsuming }) =>
-      createConsuming(env, outbound, publisher.publish),
+  function load(): Promise<Consuming> {
+    loading ??= import("./consuming.ts").then(
+      ({ createConsuming }) => createConsuming(env, outbound, publisher),
+      (cause) => {
+        loading = undefined; // the network may be back for the next call
+        throw new EventError("unreachable", "the consuming half could not be loaded", { cause, retryable: true });
+      },
     );
-    consuming = await loading;
-    if (state !== "open") throw new EventError("closed", "the bus is closed");
-    return consuming;
+    return loading;
   }
 
   const stopListening = Object.entries(transports).map(([transport, each]) =>
@@ -176,23 +166,29 @@ export function createEventBus<const T extends Transports, C extends Catalog = C
   async function shutDown({ deadlineMs = 10_000 }: CloseOptions): Promise<CloseReport> {
     const until = clock.now() + deadlineMs;
     const left = (): number => Math.max(0, until - clock.now());
-    state = "closing"; // handlers that still run may publish
-    await loading;
-    const consumed = (await consuming?.close({ deadlineMs })) ?? { unsent: 0, unsettled: 0 };
-    state = "closed";
+    // Handlers that still run may publish.
+    const consumed =
+      (await loading?.then(
+        (half) => half.close({ deadlineMs }),
+        () => undefined,
+      )) ?? sumReports([]);
+    closed = true;
     await withinDeadline(
       clock,
       left(),
       flush().catch(() => undefined),
     ); // the transports report what is left
-    const closed = await Promise.all(Object.values(transports).map((each) => each.close({ deadlineMs: left() })));
+    const reports = await Promise.all(Object.values(transports).map((each) => each.close({ deadlineMs: left() })));
     for (const stop of stopListening) stop();
-    return sumReports([consumed, ...closed]);
+    return sumReports([consumed, ...reports]);
   }
 
   const bus = {
-    ...publisher,
+    publish: publisher.publish,
+    post: publisher.post,
+    publishAll: publisher.publishAll,
     subscribe: async (...given: Parameters<Consuming["subscribe"]>) => (await load()).subscribe(...given),
+    forward: async (...given: Parameters<Consuming["forward"]>) => (await load()).forward(...given),
     request: async (...given: Parameters<Consuming["request"]>) => (await load()).request(...given),
     respond: async (...given: Parameters<Consuming["respond"]>) => (await load()).respond(...given),
     flush,

@@ -1,17 +1,18 @@
 import type { Environment } from "./environment.ts";
+import { createForwarder, type Forwarder } from "./forwarder.ts";
 import type { Outbound } from "./outgoing.ts";
 import type { Publisher } from "./publisher.ts";
 import { createRequests, type Requests } from "./requests.ts";
 import { createSubscriber, type Subscriber } from "./subscriber.ts";
 
-/** The half of a bus that receives. */
-export type Consuming = Subscriber & Requests;
+/** The half of a bus that receives, and passes on what it received. */
+export type Consuming = Subscriber & Requests & Forwarder;
 
 /**
- * Makes the consuming half of a bus. Loaded on the first `subscribe`, `respond` or `request`: a page that only
- * publishes does not pay for decoding, dispatch and scheduling.
+ * Makes the consuming half of a bus. Loaded on the first `subscribe`, `respond`, `request` or `forward`: a page
+ * that only publishes does not pay for decoding, dispatch and scheduling.
  */
-export function createConsuming(env: Environment, outbound: Outbound, publish: Publisher["publish"]): Consuming {
+export function createConsuming(env: Environment, outbound: Outbound, { publish, send }: Publisher): Consuming {
   const subscriber = createSubscriber(env, publish);
-  return { ...subscriber, ...createRequests(env, outbound, subscriber) };
+  return { ...subscriber, ...createRequests(env, outbound, subscriber), ...createForwarder(env, send) };
 }

@@ -2,9 +2,12 @@ import { withinDeadline } from "./deadline.ts";
 import { createScheduler, type Scheduler } from "./delivery/scheduler.ts";
 import type { Environment } from "./environment.ts";
 import { EventError } from "./errors.ts";
-import { isPattern, matches, overlap, setAside } from "./pattern.ts";
+import { isPattern, matches } from "./pattern.ts";
+import { overlap, setAside } from "./pattern-overlap.ts";
 import type { Publisher } from "./publisher.ts";
 import { createReceiver, type Registration } from "./receiver.ts";
+import type { ConsumeInstruments } from "./telemetry/consumer-metrics.ts";
+import type { Instruments } from "./telemetry/metrics.ts";
 import type { CloseOptions, CloseReport, Delivery, TransportSubscription } from "./transport.ts";
 
 /** Where one transport subscription listens, and how its deliveries run. */
@@ -35,7 +38,12 @@ export interface Dispatcher {
 const minPrefetch = 64;
 
 /** Makes the dispatcher of a listening; `start` opens it. */
-export function createDispatcher(env: Environment, publish: Publisher["publish"], listening: Listening): Dispatcher {
+export function createDispatcher(
+  env: Environment,
+  publish: Publisher["publish"],
+  metrics: Instruments<ConsumeInstruments>,
+  listening: Listening,
+): Dispatcher {
   const { clock, router, report } = env;
   const { transport: name, destinations, group, concurrency, byKey } = listening;
   const transport = router.transport(name);
@@ -51,6 +59,7 @@ export function createDispatcher(env: Environment, publish: Publisher["publish"]
     capabilities: transport.capabilities,
     destinations,
     group,
+    metrics,
     inPlace: byKey,
     find,
     settling(verdict, { message, position }) {

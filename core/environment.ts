@@ -1,12 +1,11 @@
-import type { TextMapPropagator } from "@opentelemetry/api";
+import type { MeterProvider, TextMapPropagator } from "@opentelemetry/api";
 import type { Clock } from "./clock.ts";
 import type { Codec } from "./codec/codec.ts";
 import type { EventError } from "./errors.ts";
 import type { IdGenerator } from "./id.ts";
 import type { Limits } from "./limits.ts";
-import type { ErrorOrigin } from "./options.ts";
+import type { BusHealth, ErrorOrigin } from "./options.ts";
 import type { Router } from "./routing.ts";
-import type { Metrics } from "./telemetry/metrics.ts";
 import type { Tracing } from "./telemetry/tracing.ts";
 
 /** What the parts of one bus share. */
@@ -15,13 +14,16 @@ export interface Environment {
   readonly router: Router;
   readonly codec: Codec;
   readonly limits: Limits;
-  readonly propagator: TextMapPropagator;
+  /** undefined: W3C Trace Context and Baggage. */
+  readonly propagator: TextMapPropagator | undefined;
   readonly clock: Clock;
   readonly ids: IdGenerator;
   readonly tracing: Tracing;
-  readonly metrics: Metrics;
+  /** undefined: the global one. */
+  readonly meterProvider: MeterProvider | undefined;
+  health(): BusHealth;
   /** Takes an error that no promise carries. */
   report(error: EventError, origin: ErrorOrigin): void;
-  /** Throws `closed` once the bus takes nothing more. */
-  checkOpen(): void;
+  /** Throws `closed` once the bus takes nothing more; new subscriptions are refused as soon as it closes. */
+  checkOpen(toListen?: boolean): void;
 }

@@ -5,7 +5,7 @@ import { type CloudEvent, checkExtension, checkText, checkTime, type Extensions 
 import type { Limits } from "./limits.ts";
 import type { OutgoingMessage } from "./message.ts";
 import type { PublishOptions } from "./options.ts";
-import { headerSetter } from "./propagation/carrier.ts";
+import { headerSetter, writeBaggage, writeTraceContext } from "./propagation/write.ts";
 import { checkDestination, type Plan } from "./routing.ts";
 import { type Attributes, endSpan, spanKinds } from "./telemetry/tracing.ts";
 
@@ -40,6 +40,14 @@ export function createOutbound(env: Environment): Outbound {
   const { clock, codec, ids, limits, propagator, tracing } = env;
   let lastMs = -1;
   let lastTime = "";
+
+  function inject(context: Context, headers: (string | Uint8Array)[]): void {
+    if (propagator) propagator.inject(context, headers, headerSetter);
+    else {
+      writeTraceContext(context, headers, headerSetter);
+      writeBaggage(context, headers, headerSetter);
+    }
+  }
 
   /** RFC 3339 of a time; events of one millisecond share the text. */
   function timestamp(ms: number): string {
@@ -91,7 +99,7 @@ export function createOutbound(env: Environment): Outbound {
       const headers: (string | Uint8Array)[] = [];
       const body = codec.encode(event, binding, headers, trace.getSpanContext(context));
       if (body === null && span && own?.tombstone) span.setAttribute(own.tombstone, true);
-      propagator.inject(context, headers, headerSetter);
+      inject(context, headers);
       for (const name in options.headers) headers.push(name, options.headers[name]!);
       checkSize(body, limits);
       const dedupId = deduplication ? `${id}:${hash(`${source}\n${destination}`)}` : undefined;

@@ -14,21 +14,7 @@ export function matches(pattern: string, name: string): boolean {
   return wanted.every((token, i) => token === "*" || token === tokens[i]);
 }
 
-/** Whether some name can match both patterns. */
-export function overlap(a: string, b: string): boolean {
-  const left = a.split(".");
-  const right = b.split(".");
-  for (let i = 0; i < Math.min(left.length, right.length); i++) {
-    if (left[i] === "**" || right[i] === "**") return true;
-    if (left[i] !== right[i] && left[i] !== "*" && right[i] !== "*") return false;
-  }
-  return left.length === right.length;
-}
-
 /** Whether the text has a wildcard. */
 export function isPattern(text: string): boolean {
   return text.includes("*");
 }
-
-/** Destinations that no wildcard reaches: dead letters, retries and parked events. */
-export const setAside: RegExp = /\.(dlq|retry|parked)$/;

@@ -2,11 +2,11 @@ import { context, type Link } from "@opentelemetry/api";
 import { deadline } from "./deadline.ts";
 import type { Environment } from "./environment.ts";
 import { EventError } from "./errors.ts";
-import { type CloudEvent, copyExtensions, type Extensions } from "./event.ts";
-import type { ForwardOptions, PublishOptions, Receipt, WaitOptions } from "./options.ts";
+import type { PublishOptions, Receipt, WaitOptions } from "./options.ts";
 import type { Outbound, PrepareOptions, Sending } from "./outgoing.ts";
-import { checkDestination, type Plan } from "./routing.ts";
+import type { Plan } from "./routing.ts";
 import { validate } from "./schema.ts";
+import { instruments, publishInstruments } from "./telemetry/metrics.ts";
 import { endSpan, spanKinds } from "./telemetry/tracing.ts";
 import type { PublishOutcome } from "./transport.ts";
 
@@ -20,13 +20,15 @@ export interface PublishItem extends PublishOptions {
 export interface Publisher {
   publish(type: string, data: unknown, options?: PublishOptions & WaitOptions): Promise<Receipt>;
   post(type: string, data: unknown, options?: PublishOptions): boolean;
-  forward(event: CloudEvent, options?: ForwardOptions): Promise<Receipt>;
+  /** Sends what was validated. */
+  send(plan: Plan, data: unknown, options: PrepareOptions & WaitOptions): Promise<Receipt>;
   publishAll(items: readonly PublishItem[], options?: WaitOptions): Promise<(Receipt | EventError)[]>;
 }
 
 /** Makes the publisher of a bus. */
 export function createPublisher(env: Environment, { prepare }: Outbound): Publisher {
-  const { clock, metrics, router, tracing } = env;
+  const { clock, router, tracing } = env;
+  const metrics = instruments(env.meterProvider, (meter) => publishInstruments(meter, env.health));
 
   /** Ends the span and counts; answers the receipt or the error of an outcome. */
   function finish(sending: Sending, outcome: PublishOutcome): Receipt | EventError {
@@ -45,8 +47,8 @@ export function createPublisher(env: Environment, { prepare }: Outbound): Publis
   }
 
   function count({ plan, destination, startedMs }: Sending, error: EventError | undefined): void {
-    const instruments = metrics();
-    if (!instruments) return;
+    const made = metrics();
+    if (!made) return;
     const elapsedMs = clock.now() - startedMs;
     const attributes: Record<string, string> = {
       "messaging.operation.name": "publish",
@@ -55,11 +57,11 @@ export function createPublisher(env: Environment, { prepare }: Outbound): Publis
     // A destination that the caller made up may have any number of values; the catalog's has few.
     if (destination === plan.destination) attributes["messaging.destination.name"] = destination;
     if (error) attributes["error.type"] = error.code;
-    instruments.sent.add(1, attributes);
-    instruments.operation.record(elapsedMs / 1000, { ...attributes, "messaging.operation.type": "send" });
+    made.sent.add(1, attributes);
+    made.operation.record(elapsedMs / 1000, { ...attributes, "messaging.operation.type": "send" });
     const guide = { "event.type": plan.type, backend: plan.name, success: !error };
-    instruments.published.add(1, guide);
-    instruments.publishDuration.record(elapsedMs, guide);
+    made.published.add(1, guide);
+    made.publishDuration.record(elapsedMs, guide);
   }
 
   function send(plan: Plan, data: unknown, options: PrepareOptions & WaitOptions): Promise<Receipt> {
@@ -82,27 +84,6 @@ export function createPublisher(env: Environment, { prepare }: Outbound): Publis
     } catch (reason) {
       return Promise.reject(EventError.from(reason, "invalid-data"));
     }
-  }
-
-  async function forward(event: CloudEvent, options: ForwardOptions = {}): Promise<Receipt> {
-    env.checkOpen();
-    const { type, data, extensions, ...attributes } = event;
-    const name = options.transport ?? router.transportOf(type);
-    const destination = options.destination ?? router.definition(type)?.destination ?? type;
-    checkDestination(destination);
-    const plan: Plan = { type, name, destination, transport: router.transport(name), definition: undefined };
-    const kept = copyExtensions(extensions, options.extensions as Extensions);
-    for (const extension in kept) if (kept[extension] === undefined) delete kept[extension];
-    const key = kept["partitionkey"];
-    const { context, signal, timeoutMs } = options;
-    return send(plan, data, {
-      ...attributes,
-      key: key === undefined ? undefined : String(key),
-      extensions: kept,
-      context,
-      signal,
-      timeoutMs,
-    });
   }
 
   function post(type: string, data: unknown, options: PublishOptions = {}): boolean {
@@ -191,7 +172,7 @@ export function createPublisher(env: Environment, { prepare }: Outbound): Publis
     const spanName = destination ? `publish ${destination}` : "publish";
     return tracing.start(spanName, spanKinds.send, attributes, context.active(), links);
   }
-  return { publish, post, forward, publishAll };
+  return { publish, post, publishAll, send };
 }
 
 function rejection(outcome: PublishOutcome & { stored: false }): EventError {

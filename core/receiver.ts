@@ -13,10 +13,14 @@ import type { Environment } from "./environment.ts";
 import { EventError } from "./errors.ts";
 import type { CloudEvent } from "./event.ts";
 import type { HandlerDelivery, PublishOptions, Receipt, SubscribeOptions, WaitOptions } from "./options.ts";
+import { w3cBaggage } from "./propagation/baggage.ts";
 import { receivedGetter } from "./propagation/carrier.ts";
-import { parseTraceParent } from "./propagation/w3c.ts";
+import { compositePropagator } from "./propagation/composite.ts";
+import { parseTraceParent, w3cTraceContext } from "./propagation/w3c.ts";
 import type { Publisher } from "./publisher.ts";
 import { validate } from "./schema.ts";
+import type { ConsumeInstruments } from "./telemetry/consumer-metrics.ts";
+import type { Instruments } from "./telemetry/metrics.ts";
 import { type Attributes, endSpan, spanKinds } from "./telemetry/tracing.ts";
 import type { Capabilities, Delivery, Verdict } from "./transport.ts";
 
@@ -36,6 +40,7 @@ export interface Reception {
   readonly capabilities: Capabilities;
   readonly destinations: readonly string[];
   readonly group: string | undefined;
+  readonly metrics: Instruments<ConsumeInstruments>;
   /** Whether failed deliveries are repeated in place, so that their key keeps its order. */
   readonly inPlace: boolean;
   find(type: string): Registration | undefined;
@@ -52,8 +57,9 @@ export function createReceiver(
   publish: Publisher["publish"],
   reception: Reception,
 ): (delivery: Delivery, attempt: number) => Promise<RunResult> {
-  const { clock, limits, metrics, propagator, router, tracing } = env;
-  const { capabilities, group } = reception;
+  const { clock, limits, router, tracing } = env;
+  const propagator = env.propagator ?? compositePropagator([w3cTraceContext(), w3cBaggage()]);
+  const { capabilities, group, metrics } = reception;
   const { binding, system, attributes: own } = capabilities;
 
   return async (delivery, attempt) => {
@@ -152,18 +158,18 @@ export function createReceiver(
     failure: EventError | undefined,
     startedMs: number,
   ): void {
-    const instruments = metrics();
-    if (!instruments) return;
+    const made = metrics();
+    if (!made) return;
     const attributes: Record<string, string> = { "messaging.operation.name": "process", "messaging.system": system };
     if (reception.destinations.includes(destination)) attributes["messaging.destination.name"] = destination;
     if (group !== undefined) attributes["messaging.consumer.group.name"] = group;
     if (failure) attributes["error.type"] = failure.code;
     const now = clock.now();
-    instruments.inFlight.add(-1);
-    instruments.consumed.add(1, attributes);
-    instruments.process.record((now - startedMs) / 1000, attributes);
+    made.inFlight.add(-1);
+    made.consumed.add(1, attributes);
+    made.process.record((now - startedMs) / 1000, attributes);
     const sentMs = event?.time === undefined ? Number.NaN : Date.parse(event.time);
-    if (!failure && sentMs <= now) instruments.latency.record((now - sentMs) / 1000, attributes);
+    if (!failure && sentMs <= now) made.latency.record((now - sentMs) / 1000, attributes);
   }
 }
 

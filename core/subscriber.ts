@@ -6,6 +6,8 @@ import { isPattern, matches } from "./pattern.ts";
 import type { Publisher } from "./publisher.ts";
 import type { RawHandler, Registration } from "./receiver.ts";
 import { sumReports } from "./report.ts";
+import { consumeInstruments } from "./telemetry/consumer-metrics.ts";
+import { instruments } from "./telemetry/metrics.ts";
 import type { CloseOptions, CloseReport } from "./transport.ts";
 
 /** A running subscription of a bus. */
@@ -21,7 +23,6 @@ export interface Subscription {
 /** Opens and closes the subscriptions of a bus. */
 export interface Subscriber {
   subscribe(pattern: string, handler: RawHandler, options?: SubscribeOptions): Promise<Subscription>;
-  dispatchers(): readonly Dispatcher[];
   close(options: CloseOptions): Promise<CloseReport>;
 }
 
@@ -30,6 +31,11 @@ export function createSubscriber(env: Environment, publish: Publisher["publish"]
   const { router } = env;
   /** Each with the promise of its start, which later handlers of the group wait for. */
   const open = new Map<Dispatcher, Promise<void>>();
+  const metrics = instruments(env.meterProvider, (meter) =>
+    consumeInstruments(meter, () =>
+      Array.from(open.keys(), ({ listening: { group }, subscription }) => ({ group, subscription: subscription() })),
+    ),
+  );
 
   /** Destinations by transport: the catalog tells which types a pattern means. */
   function targets(pattern: string, { transport, destination }: SubscribeOptions): Map<string, Set<string>> {
@@ -67,7 +73,7 @@ export function createSubscriber(env: Environment, publish: Publisher["publish"]
     let dispatcher = listening.group === undefined ? undefined : sharedWith(listening);
     if (dispatcher) dispatcher.register(registration);
     else {
-      dispatcher = createDispatcher(env, publish, listening);
+      dispatcher = createDispatcher(env, publish, metrics, listening);
       dispatcher.register(registration);
       open.set(dispatcher, dispatcher.start());
     }
@@ -112,7 +118,7 @@ export function createSubscriber(env: Environment, publish: Publisher["publish"]
     handler: RawHandler,
     options: SubscribeOptions = {},
   ): Promise<Subscription> {
-    env.checkOpen();
+    env.checkOpen(true);
     const registration: Registration = { pattern, handler, options };
     const listenings = Array.from(targets(pattern, options), ([name, destinations]) =>
       listen(name, [...destinations].sort(), options),
@@ -142,7 +148,6 @@ export function createSubscriber(env: Environment, publish: Publisher["publish"]
 
   return {
     subscribe,
-    dispatchers: () => [...open.keys()],
     async close(options) {
       const dispatchers = [...open.keys()];
       open.clear();

@@ -3,9 +3,9 @@ import type { CloudEvent } from "../event.ts";
 import type { Limits } from "../limits.ts";
 import type { IncomingMessage } from "../message.ts";
 import type { HeaderBinding } from "../transport.ts";
-import { decodeBinary } from "./cloudevents-binary.ts";
-import { decodeEnvelope } from "./envelope.ts";
 import { decodeText, parseJson } from "./json.ts";
+import { decodeBinary } from "./read-binary.ts";
+import { decodeEnvelope } from "./read-envelope.ts";
 
 /**
  * Reads a message of any format that Waybill knows: binary-mode headers first, then the JSON body.

@@ -7,6 +7,7 @@ import {
   type TextMapPropagator,
   type TextMapSetter,
 } from "@opentelemetry/api";
+import { token, writeBaggage } from "./write.ts";
 
 /** Options of {@link w3cBaggage}. */
 export interface W3CBaggageOptions {
@@ -16,20 +17,12 @@ export interface W3CBaggageOptions {
   readonly maxMembers?: number;
 }
 
-const token = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
-const unsafe = /[^!#$&-+\--:<-[\]-~]/gu; // what a value must percent-encode, the percent sign included
-
 /** Decodes percent-encoding; bytes that are no UTF-8 become U+FFFD, as the standard says. */
 function decode(text: string): string {
   return text.replace(/(%[0-9a-f]{2})+/gi, (escapes) => {
     const bytes = escapes.match(/[0-9a-f]{2}/gi)!.map((hex) => Number.parseInt(hex, 16));
     return new TextDecoder("utf-8", { ignoreBOM: true }).decode(Uint8Array.from(bytes));
   });
-}
-
-/** Lone surrogates have no UTF-8: they become U+FFFD, so that encoding never throws. */
-function encode(text: string): string {
-  return text.replace(/\p{Cs}/gu, "\ufffd").replace(unsafe, encodeURIComponent);
 }
 
 /**
@@ -46,16 +39,7 @@ function encode(text: string): string {
 export function w3cBaggage({ maxBytes = 8192, maxMembers = 180 }: W3CBaggageOptions = {}): TextMapPropagator {
   return {
     inject<Carrier>(context: Context, carrier: Carrier, setter: TextMapSetter<Carrier>): void {
-      let text = "";
-      let members = 0;
-      for (const [key, { value, metadata }] of propagation.getBaggage(context)?.getAllEntries() ?? []) {
-        const properties = metadata?.toString() ?? "";
-        if (!token.test(key) || /[^ -+\--~\t]/.test(properties)) continue; // what cannot stand in a member
-        const member = `${text && ","}${key}=${encode(value)}${properties && `;${properties}`}`;
-        if (text.length + member.length > maxBytes || ++members > maxMembers) break;
-        text += member;
-      }
-      if (text) setter.set(carrier, "baggage", text);
+      writeBaggage(context, carrier, setter, maxBytes, maxMembers);
     },
     extract<Carrier>(context: Context, carrier: Carrier, getter: TextMapGetter<Carrier>): Context {
       const entries: Record<string, BaggageEntry> = Object.create(null);

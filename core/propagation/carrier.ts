@@ -1,13 +1,6 @@
-import type { TextMapGetter, TextMapSetter } from "@opentelemetry/api";
+import type { TextMapGetter } from "@opentelemetry/api";
 import type { CloudEvent } from "../event.ts";
 import type { IncomingMessage } from "../message.ts";
-
-/** Appends to the flat headers of an outgoing message. */
-export const headerSetter: TextMapSetter<(string | Uint8Array)[]> = {
-  set(headers, name, value) {
-    headers.push(name, value);
-  },
-};
 
 /** What trace context is read from. */
 export interface ReceivedEvent {

@@ -49,11 +49,3 @@ export function parseTraceState(text: string): TraceState | undefined {
   }
   return members.size > 0 && members.size <= maxMembers ? new W3CTraceState(members) : undefined;
 }
-
-/** Cuts to `maxLength` by whole members: first those over 128 characters, then from the end. */
-export function cutTraceState(text: string, maxLength: number): string {
-  if (text.length <= maxLength) return text;
-  let members = text.split(",").filter((member) => member.length <= 128);
-  while (members.join(",").length > maxLength) members = members.slice(0, -1);
-  return members.join(",");
-}

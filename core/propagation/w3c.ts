@@ -7,7 +7,8 @@ import {
   type TextMapSetter,
   trace,
 } from "@opentelemetry/api";
-import { cutTraceState, parseTraceState } from "./trace-state.ts";
+import { parseTraceState } from "./trace-state.ts";
+import { knownFlags, writeTraceContext } from "./write.ts";
 
 /** Options of {@link w3cTraceContext}. */
 export interface W3CTraceContextOptions {
@@ -16,8 +17,6 @@ export interface W3CTraceContextOptions {
 }
 
 const pattern = /^([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?$/;
-/** Sampled and random-trace-id; other bits have no meaning yet and must be sent as zero. */
-const knownFlags = 0x03;
 const hopSize = 65_536;
 
 /** Reads a `traceparent` of any version; undefined when it is illegal. */
@@ -32,11 +31,6 @@ export function parseTraceParent(text: string): SpanContext | undefined {
     isRemote: true,
   };
   return isSpanContextValid(context) ? context : undefined;
-}
-
-/** Writes a `traceparent` of version 00. */
-export function formatTraceParent({ traceId, spanId, traceFlags }: SpanContext): string {
-  return `00-${traceId}-${spanId}-0${traceFlags & knownFlags}`;
 }
 
 /**
@@ -58,11 +52,7 @@ export function formatTraceParent({ traceId, spanId, traceFlags }: SpanContext):
 export function w3cTraceContext({ maxStateLength = 512 }: W3CTraceContextOptions = {}): TextMapPropagator {
   return {
     inject<Carrier>(context: Context, carrier: Carrier, setter: TextMapSetter<Carrier>): void {
-      const span = trace.getSpanContext(context);
-      if (!span || !isSpanContextValid(span)) return;
-      setter.set(carrier, "traceparent", formatTraceParent(span));
-      const state = span.traceState && cutTraceState(span.traceState.serialize(), maxStateLength);
-      if (state) setter.set(carrier, "tracestate", state);
+      writeTraceContext(context, carrier, setter, maxStateLength);
     },
     extract<Carrier>(context: Context, carrier: Carrier, getter: TextMapGetter<Carrier>): Context {
       const parents = [getter.get(carrier, "traceparent") ?? []].flat();

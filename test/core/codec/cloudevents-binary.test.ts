@@ -244,4 +244,4 @@ test("every attribute survives a round trip on both bindings", () => {
     }),
     { numRuns: 1500 },
   );
-});
+}, 60_000);

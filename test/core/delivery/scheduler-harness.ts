@@ -114,7 +114,10 @@ export function setUp(concurrency: number, byKey = true): Harness {
     const going = lanes.get(lane) ?? [];
     lanes.delete(lane);
     const furthest = going.findLastIndex(({ state, attempt }) => state === "running" || attempt > 1);
-    const below = going.filter(({ state }, i) => i < furthest && state === "waiting" && !paused);
+    // A retry whose pause is over waits for a place like any other.
+    const waits = ({ state, dueMs }: Item): boolean =>
+      state === "waiting" || (state === "pausing" && dueMs <= clock.now());
+    const below = going.filter((item, i) => i <= furthest && waits(item) && !paused);
     const revocation: Revocation = { items: going, allowed: new Set(below), resolved: false };
     revocations.push(revocation);
     void scheduler.revoke(lane).then(() => {

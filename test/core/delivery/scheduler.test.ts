@@ -61,6 +61,16 @@ describe("revoke", () => {
     expect(log.slice(2)).toEqual(["-a1", "-a2", "-b2", "-b1"]);
     expect([revocation.resolved, clock.pending]).toEqual([true, 0]);
   });
+  test("releases all that has not started while paused, since it could not start", async () => {
+    const { add, end, log, pause, revoke } = setUp(2);
+    for (const id of ["a1", "a2"]) add(id, "0", "a");
+    add("b1", "0", "b");
+    pause(true);
+    const revocation = revoke("0");
+    await end("a1");
+    await end("b1");
+    expect([log, revocation.resolved]).toEqual([["a1:1", "b1:1", "-a2"], true]);
+  });
   test("touches no other lane, and resolves at once for a lane that is empty or unknown", async () => {
     const { add, log, revoke, clock } = setUp(1);
     add("a", "0");
@@ -158,4 +168,4 @@ test("whatever happens, the rules hold and every delivery ends once", async () =
     ),
     { numRuns: 1000 },
   );
-}, 30_000);
+}, 60_000);

@@ -2,7 +2,7 @@ import { type Baggage, baggageEntryMetadataFromString, propagation, ROOT_CONTEXT
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { w3cBaggage } from "waybill";
-import { type HeaderList, listGetter, recordSetter } from "./headers.ts";
+import { anyText, type HeaderList, listGetter, recordSetter } from "./headers.ts";
 
 type Options = Parameters<typeof w3cBaggage>[0];
 type Entry = readonly [key: string, value: string, properties?: string];
@@ -175,10 +175,7 @@ describe("hostile input", () => {
     expect(write([["__proto__", "x"]])).toBe("__proto__=x");
   });
   test("no input makes reading throw or pass the limits", () => {
-    const piece = fc.oneof(
-      fc.string({ unit: "binary" }),
-      fc.constantFrom(",", ";", "=", "%", "%C0%A0", "%ff", " \t", "k=v", "k"),
-    );
+    const piece = fc.oneof(anyText, fc.constantFrom(",", ";", "=", "%", "%C0%A0", "%ff", " \t", "k=v", "k"));
     fc.assert(
       fc.property(
         fc.array(
@@ -196,17 +193,14 @@ describe("hostile input", () => {
       ),
       { numRuns: 2000 },
     );
-  });
+  }, 60_000);
 });
 
 const wellFormed = (text: string): string => text.replace(/\p{Cs}/gu, "\ufffd");
 
 test("any values survive a round trip in ASCII", () => {
   const key = fc.stringMatching(/^[!#$%&'*+.^_`|~A-Za-z-][!#$%&'*+.^_`|~0-9A-Za-z-]{0,9}$/);
-  const value = fc.oneof(
-    fc.string({ unit: "binary" }),
-    fc.string({ unit: fc.constantFrom(...' "\\,;=%€😀\u0000\ufeff%41') }),
-  );
+  const value = fc.oneof(anyText, fc.string({ unit: fc.constantFrom(...' "\\,;=%€😀\u0000\ufeff%41') }));
   const entry = fc.tuple(key, value, fc.constantFrom(undefined, "p", "p=1;q=%20"));
   fc.assert(
     fc.property(fc.uniqueArray(entry, { selector: ([name]) => name, maxLength: 8 }), (given) => {
@@ -220,4 +214,4 @@ test("any values survive a round trip in ASCII", () => {
     }),
     { numRuns: 2000 },
   );
-});
+}, 60_000);

@@ -1,4 +1,5 @@
 import type { TextMapGetter, TextMapSetter } from "@opentelemetry/api";
+import fc from "fast-check";
 
 /** Headers as an HTTP server or a broker's client hands them over: any case, repeated. */
 export type HeaderList = readonly (readonly [name: string, value: string])[];
@@ -17,3 +18,13 @@ export const recordSetter: TextMapSetter<Record<string, string>> = {
     carrier[name] = value;
   },
 };
+
+/** Text of any characters: control characters, lone surrogates and the separators of the formats among them. */
+export const anyText: fc.Arbitrary<string> = fc
+  .array(
+    fc.oneof(
+      fc.constantFrom(..." \t,;=%-@a0€😀"),
+      fc.integer({ min: 0, max: 0x10ffff }).map((n) => String.fromCodePoint(n)),
+    ),
+  )
+  .map((characters) => characters.join(""));

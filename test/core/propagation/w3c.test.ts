@@ -2,7 +2,7 @@ import { createTraceState, ROOT_CONTEXT, type SpanContext, trace } from "@opente
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { w3cTraceContext } from "waybill";
-import { type HeaderList, listGetter, recordSetter } from "./headers.ts";
+import { anyText, type HeaderList, listGetter, recordSetter } from "./headers.ts";
 
 const propagator = w3cTraceContext();
 const traceId = "12345678901234567890123456789012";
@@ -226,18 +226,14 @@ describe("writing tracestate", () => {
 
 test("extraction never throws, and invents no span", () => {
   fc.assert(
-    fc.property(
-      fc.array(fc.string({ unit: "binary" }), { maxLength: 3 }),
-      fc.string({ unit: "binary" }),
-      (parents, state) => {
-        const headers = [...parents.map((value) => ["traceparent", value] as const), ["tracestate", state] as const];
-        expect(extract(headers)).toBeUndefined();
-        expect(extract([parent, ["tracestate", state]])).toMatchObject({ traceId, spanId });
-      },
-    ),
+    fc.property(fc.array(anyText, { maxLength: 3 }), anyText, (parents, state) => {
+      const headers = [...parents.map((value) => ["traceparent", value] as const), ["tracestate", state] as const];
+      expect(extract(headers)).toBeUndefined();
+      expect(extract([parent, ["tracestate", state]])).toMatchObject({ traceId, spanId });
+    }),
     { numRuns: 1000 },
   );
-});
+}, 60_000);
 
 test("without a valid span nothing is written", () => {
   expect(inject({ traceId: "0".repeat(32), spanId, traceFlags: 1 })).toEqual({});

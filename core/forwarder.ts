@@ -1,0 +1,36 @@
+import type { Environment } from "./environment.ts";
+import { type CloudEvent, copyExtensions, type Extensions } from "./event.ts";
+import type { ForwardOptions, Receipt } from "./options.ts";
+import type { Publisher } from "./publisher.ts";
+import { checkDestination, type Plan } from "./routing.ts";
+
+/** Publishes events that exist already. */
+export interface Forwarder {
+  forward(event: CloudEvent, options?: ForwardOptions): Promise<Receipt>;
+}
+
+/** Makes the forwarder of a bus. */
+export function createForwarder({ checkOpen, router }: Environment, send: Publisher["send"]): Forwarder {
+  return {
+    async forward(event, options = {}) {
+      checkOpen();
+      const { type, data, extensions, ...attributes } = event;
+      const name = options.transport ?? router.transportOf(type);
+      const destination = options.destination ?? router.definition(type)?.destination ?? type;
+      checkDestination(destination);
+      const plan: Plan = { type, name, destination, transport: router.transport(name), definition: undefined };
+      const kept = copyExtensions(extensions, options.extensions as Extensions);
+      for (const extension in kept) if (kept[extension] === undefined) delete kept[extension];
+      const key = kept["partitionkey"];
+      const { context, signal, timeoutMs } = options;
+      return send(plan, data, {
+        ...attributes,
+        key: key === undefined ? undefined : String(key),
+        extensions: kept,
+        context,
+        signal,
+        timeoutMs,
+      });
+    },
+  };
+}

@@ -1,0 +1,74 @@
+import {
+  type Context,
+  isSpanContextValid,
+  propagation,
+  type SpanContext,
+  type TextMapSetter,
+  trace,
+} from "@opentelemetry/api";
+
+/** Appends to the flat headers of an outgoing message. */
+export const headerSetter: TextMapSetter<(string | Uint8Array)[]> = {
+  set(headers, name, value) {
+    headers.push(name, value);
+  },
+};
+
+/** Sampled and random-trace-id; other bits have no meaning yet and must be sent as zero. */
+export const knownFlags = 0x03;
+
+/** Writes a `traceparent` of version 00. */
+export function formatTraceParent({ traceId, spanId, traceFlags }: SpanContext): string {
+  return `00-${traceId}-${spanId}-0${traceFlags & knownFlags}`;
+}
+
+/** Cuts a `tracestate` to `maxLength` by whole members: first those over 128 characters, then from the end. */
+function cutTraceState(text: string, maxLength: number): string {
+  if (text.length <= maxLength) return text;
+  const members = text.split(",").filter((member) => member.length <= 128);
+  while (members.join(",").length > maxLength) members.pop();
+  return members.join(",");
+}
+
+/** The writing half of `w3cTraceContext`. */
+export function writeTraceContext<Carrier>(
+  context: Context,
+  carrier: Carrier,
+  setter: TextMapSetter<Carrier>,
+  maxStateLength = 512,
+): void {
+  const span = trace.getSpanContext(context);
+  if (!span || !isSpanContextValid(span)) return;
+  setter.set(carrier, "traceparent", formatTraceParent(span));
+  const state = span.traceState && cutTraceState(span.traceState.serialize(), maxStateLength);
+  if (state) setter.set(carrier, "tracestate", state);
+}
+
+/** What may stand as the key of a baggage member. */
+export const token: RegExp = /^[!#$%&'*+.^_`|~\w-]+$/;
+const unsafe = /[^!#$&-+\--:<-[\]-~]/gu; // what a value must percent-encode, the percent sign included
+
+/** Lone surrogates have no UTF-8: they become U+FFFD, so that encoding never throws. */
+function encode(text: string): string {
+  return text.replace(/\p{Cs}/gu, "\ufffd").replace(unsafe, encodeURIComponent);
+}
+
+/** The writing half of `w3cBaggage`. */
+export function writeBaggage<Carrier>(
+  context: Context,
+  carrier: Carrier,
+  setter: TextMapSetter<Carrier>,
+  maxBytes = 8192,
+  maxMembers = 180,
+): void {
+  let text = "";
+  let members = 0;
+  for (const [key, { value, metadata }] of propagation.getBaggage(context)?.getAllEntries() ?? []) {
+    const properties = metadata?.toString() ?? "";
+    if (!token.test(key) || /[^ -+\--~\t]/.test(properties)) continue; // what cannot stand in a member
+    const member = `${text && ","}${key}=${encode(value)}${properties && `;${properties}`}`;
+    if (text.length + member.length > maxBytes || ++members > maxMembers) break;
+    text += member;
+  }
+  if (text) setter.set(carrier, "baggage", text);
+}

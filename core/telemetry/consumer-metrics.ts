@@ -1,0 +1,41 @@
+import type { Counter, Histogram, Meter, UpDownCounter } from "@opentelemetry/api";
+import type { TransportSubscription } from "../transport.ts";
+import { messages, seconds } from "./metrics.ts";
+
+/** What consuming measures. Durations in seconds. */
+export interface ConsumeInstruments {
+  /** `messaging.client.consumed.messages` */
+  readonly consumed: Counter;
+  /** `messaging.process.duration` */
+  readonly process: Histogram;
+  /** `waybill.delivery.latency`: from the event's time to the end of its handler */
+  readonly latency: Histogram;
+  /** `waybill.delivery.in_flight` */
+  readonly inFlight: UpDownCounter;
+  /** `waybill.delivery.unhandled`: settled without a handler for their type */
+  readonly unhandled: Counter;
+}
+
+/** A group and what is subscribed for it. */
+export interface Observed {
+  readonly group: string | undefined;
+  readonly subscription: TransportSubscription | undefined;
+}
+
+/** Makes the instruments of consuming, and the gauge `waybill.consumer.lag` beside them. */
+export function consumeInstruments(meter: Meter, observed: () => Iterable<Observed>): ConsumeInstruments {
+  meter.createObservableGauge("waybill.consumer.lag", messages).addCallback(async (result) => {
+    for (const { group = "", subscription } of observed()) {
+      for (const { lane, messages: behind } of (await subscription?.lag()) ?? []) {
+        result.observe(behind, { "messaging.consumer.group.name": group, lane });
+      }
+    }
+  });
+  return {
+    consumed: meter.createCounter("messaging.client.consumed.messages", messages),
+    process: meter.createHistogram("messaging.process.duration", seconds),
+    latency: meter.createHistogram("waybill.delivery.latency", seconds),
+    inFlight: meter.createUpDownCounter("waybill.delivery.in_flight", messages),
+    unhandled: meter.createCounter("waybill.delivery.unhandled", messages),
+  };
+}
