@@ -31,7 +31,7 @@ export interface Outbound {
 }
 
 const noExtensions: Extensions = {};
-const textOptions = ["id", "subject", "datacontenttype", "dataschema", "key"] as const;
+const textOptions = ["id", "subject", "datacontenttype", "dataschema"] as const;
 const reserved = /^(nats-|ce[-_]|waybill-|x?traceparent$|tracestate$|baggage$|content-type$|x-b3-|b3$)/i;
 const headerName = /^[!#$%&'*+.^_`|~\w-]+$/;
 
@@ -67,11 +67,13 @@ export function createOutbound(env: Environment): Outbound {
     const key = options.key ?? plan.definition?.key?.(data);
     const startedMs = clock.now();
     checkOptions(options);
+    if (key !== undefined) checkText("key", key);
     const event = {
       id,
       source,
       type: plan.type,
-      time: options.time ?? timestamp(startedMs),
+      // Another's event without a time stays without one.
+      time: options.time ?? (options.source === undefined ? timestamp(startedMs) : undefined),
       subject: options.subject,
       datacontenttype: options.datacontenttype,
       dataschema: options.dataschema,

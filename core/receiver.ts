@@ -169,7 +169,7 @@ export function createReceiver(
     made.consumed.add(1, attributes);
     made.process.record((now - startedMs) / 1000, attributes);
     const sentMs = event?.time === undefined ? Number.NaN : Date.parse(event.time);
-    if (!failure && sentMs <= now) made.latency.record((now - sentMs) / 1000, attributes);
+    if (!failure && sentMs > 0 && sentMs <= now) made.latency.record((now - sentMs) / 1000, attributes);
   }
 }
 

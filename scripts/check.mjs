@@ -13,6 +13,7 @@ const checks = [
   ["format", [biome, "ci", "--linter-enabled=false", "--assist-enabled=false", "."]],
   ["lint", [biome, "ci", "--formatter-enabled=false", "--error-on-warnings", "."]],
   ["types: all", [tsc, "-p", "."]],
+  ["types: declarations of the package", [tsc, "-p", "tsconfig.package.json"]],
   ["types: core without DOM and Node", [tsc, "-p", "core"]],
 ];
 

@@ -1,11 +1,15 @@
-/** The measured size of one entry, or of a combination that the README names. */
+/** One row of `npm run size`. */
 export interface SizeRow {
   readonly name: string;
+  /** The entry point, for the rows that measure one whole. */
+  readonly entry?: string;
+  /** Gzipped bytes that a page loads at once. */
   readonly bytes?: number;
+  /** Gzipped bytes that it loads by a dynamic import when they are needed. */
+  readonly onDemandBytes?: number;
   readonly budgetBytes?: number;
   readonly reason?: string;
-  /** Why the row fails. */
+  /** Why the row failed. */
   readonly problem?: string;
 }
-
-export function measureSizes(): Promise<SizeRow[]>;
+export function measureSizes(): Promise<readonly SizeRow[]>;

@@ -1,4 +1,4 @@
-// `npm run size`: gzipped size of every entry point against scripts/size-budget.json. `--json` prints the rows as JSON.
+// `npm run size`: gzipped sizes against scripts/size-budget.json. `--json` prints the rows as JSON.
 import { existsSync, readFileSync } from "node:fs";
 import { pathToFileURL } from "node:url";
 import { gzipSync } from "node:zlib";
@@ -9,62 +9,96 @@ import { table } from "./lib/report.mjs";
 
 const budgets = JSON.parse(readFileSync(at("scripts/size-budget.json"), "utf8"));
 const otel = "@opentelemetry/api";
-const wsconnect = 'export { wsconnect } from "@nats-io/nats-core";';
+const gzipped = (chunks) => gzipSync(Buffer.concat(chunks.map(({ contents }) => contents)), { level: 9 }).length;
 
-/** Gzipped bytes of `code` as a bundler for pages would ship it. */
+/**
+ * Gzipped bytes of `code` as a bundler for pages ships it: what is loaded with the page, and what is loaded on
+ * demand by a dynamic import.
+ */
 async function measure(code, external) {
-  const { outputFiles } = await build({
-    stdin: { contents: code, resolveDir: root, loader: "ts" },
+  const { outputFiles, metafile } = await build({
+    stdin: { contents: code, resolveDir: root, loader: "ts", sourcefile: "page.ts" },
     bundle: true,
+    splitting: true,
     minify: true,
     write: false,
+    metafile: true,
+    outdir: at(".cache/size"),
+    absWorkingDir: root,
     format: "esm",
     target: "es2022",
     platform: "browser",
-    external: [...external, "node:*"],
+    external: [...external, "node:*", "crypto"],
     logLevel: "silent",
   });
-  return gzipSync(outputFiles[0].contents, { level: 9 }).length;
+  const [entry] = Object.keys(metafile.outputs).filter((path) => metafile.outputs[path].entryPoint === "page.ts");
+  const initial = new Set();
+  const walk = (path) => {
+    if (initial.has(path)) return;
+    initial.add(path);
+    for (const { path: next, kind, external: outside } of metafile.outputs[path].imports) {
+      if (!outside && kind === "import-statement") walk(next);
+    }
+  };
+  walk(entry);
+  const isInitial = ({ path }) => initial.has(path.slice(root.length).replaceAll("\\", "/"));
+  const later = outputFiles.filter((file) => !isInitial(file));
+  return { bytes: gzipped(outputFiles.filter(isInitial)), onDemandBytes: later.length > 0 ? gzipped(later) : 0 };
 }
 
-const all = (sources) => sources.map((source) => `export * from "./${source}";`).join("\n");
-
-/** What is measured: each entry with all peers left out, and the combinations that the README promises. */
+/** What is measured: what a page begins with, the combination that the README promises, and each entry whole. */
 function subjects() {
   const source = (name) => entries.find((entry) => entry.name === name)?.source ?? `the source of ${name}`;
-  const core = manifest.name;
-  const nats = `${manifest.name}/nats`;
+  const core = source(manifest.name);
+  const nats = source(`${manifest.name}/nats`);
+  const bus = `import { createEventBus, defineEvents } from "./${core}";`;
+  const transport = `import { natsTransport } from "./${nats}";`;
+  const wsconnect = 'import { wsconnect } from "@nats-io/nats-core";';
+  const kept = (...names) => `globalThis.kept = [${names.join(", ")}];`;
+  const page = ["createEventBus", "defineEvents"];
   return [
-    ...entries.map((entry) => ({ name: entry.name, sources: [entry.source], external: peers })),
-    { name: `${core} + ${otel}`, sources: [source(core)], external: peers.filter((peer) => peer !== otel) },
+    { name: "core: createEventBus, defineEvents", sources: [core], code: bus + kept(...page), external: peers },
     {
-      name: `${core} + ${nats} + wsconnect`,
-      sources: [source(core), source(nats)],
-      extra: wsconnect,
+      name: `the same with ${otel}`,
+      sources: [core],
+      code: bus + kept(...page),
+      external: peers.filter((peer) => peer !== otel),
+    },
+    {
+      name: "core, natsTransport and wsconnect",
+      sources: [core, nats],
+      code: bus + transport + wsconnect + kept(...page, "natsTransport", "wsconnect"),
       external: [otel],
     },
-    { name: "wsconnect alone", sources: [], extra: wsconnect, external: [otel] },
+    { name: "wsconnect alone", sources: [], code: wsconnect + kept("wsconnect"), external: [otel] },
+    ...entries.map((entry) => ({
+      name: `${entry.name}, every export`,
+      entry: entry.name,
+      sources: [entry.source],
+      code: `export * from "./${entry.source}";`,
+      external: peers,
+    })),
   ];
 }
 
 /**
  * Measures everything.
  *
- * @returns {Promise<{ name: string, bytes?: number, budgetBytes?: number, reason?: string, problem?: string }[]>}
+ * @returns {Promise<import("./size.d.mts").SizeRow[]>}
  */
 export async function measureSizes() {
   const rows = [];
-  for (const { name, sources, extra = "", external } of subjects()) {
-    const row = { name, budgetBytes: budgets[name]?.bytes, reason: budgets[name]?.reason };
+  for (const { name, entry, sources, code, external } of subjects()) {
+    const row = { name, ...(entry && { entry }), budgetBytes: budgets[name]?.bytes, reason: budgets[name]?.reason };
     const absent = sources.find((source) => !existsSync(at(source)));
     if (absent !== undefined) {
       rows.push({ ...row, problem: `${absent} does not exist` });
       continue;
     }
     try {
-      const bytes = await measure(`${all(sources)}\n${extra}`, external);
-      const over = row.budgetBytes !== undefined && bytes > row.budgetBytes;
-      rows.push({ ...row, bytes, ...(over && { problem: `${bytes - row.budgetBytes} bytes over its budget` }) });
+      const sizes = await measure(code, external);
+      const over = row.budgetBytes !== undefined && sizes.bytes > row.budgetBytes;
+      rows.push({ ...row, ...sizes, ...(over && { problem: `${sizes.bytes - row.budgetBytes} bytes over its budget` }) });
     } catch (error) {
       rows.push({ ...row, problem: `does not bundle: ${error instanceof Error ? error.message : error}` });
     }
@@ -72,7 +106,6 @@ export async function measureSizes() {
   return rows;
 }
 
-const kilobytes = (bytes) => (bytes === undefined ? "" : `${(bytes / 1_000).toFixed(1)} kB`);
 const kibibytes = (bytes) => (bytes === undefined ? "" : `${(bytes / 1_024).toFixed(1)} KiB`);
 
 /**
@@ -85,14 +118,14 @@ export async function runSize({ json = false } = {}) {
   const problems = rows.filter(({ problem }) => problem !== undefined);
   if (json) console.log(JSON.stringify(rows, null, 2));
   else {
-    const head = ["entry, minified and gzip -9", "bytes", "kB", "KiB", "budget, bytes", "budget, KiB"];
-    const body = rows.map(({ name, bytes, budgetBytes }) => [
+    const head = ["minified and gzip -9", "with the page", "", "budget", "", "on demand"];
+    const body = rows.map(({ name, bytes, budgetBytes, onDemandBytes }) => [
       name,
       bytes ?? "-",
-      kilobytes(bytes),
       kibibytes(bytes),
       budgetBytes ?? "",
       kibibytes(budgetBytes),
+      onDemandBytes ? `${onDemandBytes}` : "",
     ]);
     console.log(table(head, body));
     for (const { name, problem } of problems) console.log(`FAILED  ${name}: ${problem}`);

@@ -3,7 +3,7 @@ import { withinDeadline } from "../../core/deadline.ts";
 import { EventError } from "../../core/errors.ts";
 import type { ConsumeSink, ConsumeSource, TransportSubscription } from "../../core/transport.ts";
 import { Cursor, Lane } from "./group.ts";
-import type { Log, Partition } from "./log.ts";
+import { inboxPrefix, type Log, type Partition } from "./log.ts";
 
 interface Member {
   readonly source: ConsumeSource;
@@ -46,14 +46,29 @@ export class Consumers {
     return Math.min(...this.#all().map(({ cursors }) => cursors.get(partition)?.committed ?? Number.POSITIVE_INFINITY));
   }
 
-  /** A message came, or with `isNew` a destination. */
-  async arrived(isNew: boolean): Promise<void> {
-    if (isNew) await Promise.all(this.#all().map((group) => this.#assign(group)));
+  /** Makes a destination that is not there yet. Groups that wait for it begin with its first message. */
+  ensure(destination: string): void {
+    if (!this.#log.ensure(destination)) return;
+    for (const group of this.#all()) {
+      if (!group.members.some(({ source }) => wants(source, destination))) continue;
+      for (const partition of this.#log.partitions()) {
+        if (partition.destination === destination) group.cursors.set(partition, new Cursor(partition, 0));
+      }
+      void this.#assign(group);
+    }
+  }
+
+  /** A message came. */
+  arrived(): void {
     for (const { members } of this.#all()) for (const member of members) this.#wake(member);
   }
 
   async consume(source: ConsumeSource, sink: ConsumeSink): Promise<TransportSubscription> {
-    for (const destination of source.destinations) if (!isWildcard(destination)) this.#log.ensure(destination);
+    if (!/^(new|earliest|\d+)$/.test(source.from)) {
+      const text = `memory: from must be "new", "earliest" or an offset, not "${source.from}"`;
+      throw new EventError("invalid-option", text);
+    }
+    for (const destination of source.destinations) if (!isWildcard(destination)) this.ensure(destination);
     const group = this.#group(source.group);
     const member: Member = { source, sink, lanes: new Map(), credit: 0, scheduled: false, closed: false };
     group.members.push(member);
@@ -67,6 +82,7 @@ export class Consumers {
       resumeLane: (lane) => this.#pause(member, lane, false),
       lag: async () => Array.from(member.lanes, ([{ lane }, { lag }]) => ({ lane, messages: lag })),
       close: async () => {
+        if (member.closed) return { unsent: 0, unsettled: 0 };
         member.closed = true;
         const unsettled = [...member.lanes.values()].reduce((sum, lane) => sum + lane.unsettled, 0);
         for (const lane of member.lanes.values()) lane.fence();
@@ -163,7 +179,7 @@ function isWildcard(destination: string): boolean {
 function wants({ destinations }: ConsumeSource, destination: string): boolean {
   return destinations.some((wanted) => {
     if (wanted === destination) return true;
-    if (!isWildcard(wanted)) return false;
+    if (!isWildcard(wanted) || destination.startsWith(inboxPrefix)) return false;
     const tokens = destination.split(".");
     const pattern = wanted.split(".");
     const open = pattern.at(-1) === ">";
@@ -175,6 +191,5 @@ function wants({ destinations }: ConsumeSource, destination: string): boolean {
 function startOf(partition: Partition, { from }: ConsumeSource): number {
   if (from === "earliest") return partition.start;
   if (from === "new") return partition.end;
-  if (/^\d+$/.test(from)) return Math.max(partition.start, Math.min(Number(from), partition.end));
-  throw new EventError("invalid-option", `memory: from must be "new", "earliest" or an offset, not "${from}"`);
+  return Math.max(partition.start, Math.min(Number(from), partition.end));
 }

@@ -15,7 +15,7 @@ import type {
 } from "../../core/transport.ts";
 import { Consumers } from "./consumers.ts";
 import { pairHeaders } from "./headers.ts";
-import { Log, type Stored } from "./log.ts";
+import { inboxPrefix, Log, type Stored } from "./log.ts";
 
 /** Options of {@link memoryTransport}. */
 export interface MemoryTransportOptions {
@@ -60,21 +60,29 @@ export function memoryTransport(options: MemoryTransportOptions = {}): Transport
   const log = new Log({ clock, partitions, maxMessages, maxMessageBytes, dedupWindowMs });
   const consumers = new Consumers(log, clock);
   const subscriptions = new Set<TransportSubscription>();
+  /** Fails the requests that wait. */
+  const waiting = new Set<(error: EventError) => void>();
   let inboxes = 0;
   let closed = false;
 
   function append(message: OutgoingMessage, replyTo?: string): PublishOutcome {
     if (closed) return { stored: false, outcome: "failed", retrySafe: true, error: closedError() };
-    const isNew = log.ensure(message.destination);
+    // Nobody waits for the reply any more.
+    if (message.destination.startsWith(inboxPrefix) && !log.has(message.destination)) return { stored: true, at: {} };
+    consumers.ensure(message.destination);
     const outcome = log.append(message, replyTo, (partition) => consumers.needed(partition));
-    void consumers.arrived(isNew);
+    consumers.arrived();
     return outcome;
   }
 
   const transport: Transport = {
     name,
     capabilities: { ...capabilities, maxMessageBytes },
-    publish: (messages) => Promise.resolve(messages.map((message) => append(message))),
+    publish(messages, { signal } = {}) {
+      if (!signal?.aborted) return Promise.resolve(messages.map((message) => append(message)));
+      const error = EventError.from(signal.reason, "aborted");
+      return Promise.resolve(messages.map(() => ({ stored: false, outcome: "failed", retrySafe: true, error })));
+    },
     post: (message) => append(message).stored,
 
     async consume(source, sink) {
@@ -97,7 +105,7 @@ export function memoryTransport(options: MemoryTransportOptions = {}): Transport
         const text = `memory: nobody answers on "${message.destination}"`;
         throw new EventError("no-responders", text, { retryable: true });
       }
-      const inbox = `_INBOX.${inboxes++}`;
+      const inbox = `${inboxPrefix}${inboxes++}`;
       let answered: (reply: IncomingMessage) => void = () => undefined;
       let failed: (error: unknown) => void = () => undefined;
       const reply = new Promise<IncomingMessage>((resolve, reject) => {
@@ -112,14 +120,16 @@ export function memoryTransport(options: MemoryTransportOptions = {}): Transport
       const late = new EventError("timeout", `memory: no answer within ${timeoutMs} ms`, { retryable: true });
       const timer = clock.after(timeoutMs, () => failed(late));
       signal?.addEventListener("abort", abort, { once: true });
+      waiting.add(failed);
       try {
-        if (signal?.aborted) abort();
+        if (signal?.aborted) throw EventError.from(signal.reason, "aborted");
         listening.credit(1);
         const outcome = append(message, inbox);
         if (!outcome.stored) throw outcome.error;
         return await reply;
       } finally {
         timer.cancel();
+        waiting.delete(failed);
         signal?.removeEventListener("abort", abort);
         await listening.close();
         log.remove(inbox);
@@ -141,6 +151,7 @@ export function memoryTransport(options: MemoryTransportOptions = {}): Transport
     onStatus: () => () => undefined,
     async close() {
       closed = true;
+      for (const fail of waiting) fail(closedError());
       let unsettled = 0;
       for (const subscription of [...subscriptions]) unsettled += (await subscription.close()).unsettled;
       return { unsent: 0, unsettled };

@@ -57,6 +57,9 @@ export class Partition {
   }
 }
 
+/** Where replies go: one destination per request, which only that request reads. */
+export const inboxPrefix = "_INBOX.";
+
 const encoder = /* @__PURE__ */ new TextEncoder();
 const decoder = /* @__PURE__ */ new TextDecoder();
 
@@ -86,6 +89,10 @@ export class Log {
       Array.from({ length: partitions }, (_, index) => new Partition(destination, index)),
     );
     return true;
+  }
+
+  has(destination: string): boolean {
+    return this.#topics.has(destination);
   }
 
   /** Forgets a destination, as a request does with its inbox. */

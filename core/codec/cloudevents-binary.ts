@@ -23,39 +23,45 @@ export function cloudEventsBinary(): Codec {
 const plain = /^[!#$&-~]*$/; // printable ASCII without space, quote and percent
 const outside = /[^!#$&-~]+/gu;
 
+const required = ["specversion", "type", "source", "id", "time", "subject", "dataschema"] as const;
+type Names = Readonly<Record<(typeof required)[number], string>>;
 /** Header names by prefix, made once: names joined for every event would have to be hashed again by every map. */
-const namesByPrefix: Record<string, Record<string, string>> = {};
-const attributes = ["specversion", "type", "source", "id", "time", "subject", "dataschema"] as const;
+const namesByPrefix: Record<string, Names> = {};
 
-function namesOf(prefix: string): Record<string, string> {
-  namesByPrefix[prefix] ??= Object.fromEntries(attributes.map((name) => [name, prefix + name]));
+function namesOf(prefix: string): Names {
+  namesByPrefix[prefix] ??= Object.fromEntries(required.map((name) => [name, prefix + name])) as Names;
   return namesByPrefix[prefix];
 }
 
+type Headers = (string | Uint8Array)[];
+
+/** The HTTP and NATS bindings percent-encode space, quote, percent and everything beyond ASCII. */
+function put(headers: Headers, encoded: boolean, name: string, value: string): void {
+  headers.push(name, !encoded || plain.test(value) ? value : value.replace(outside, encodeURIComponent));
+}
+
 function encode(
-  event: CloudEvent,
-  { prefix, contentType, percentEncoded }: HeaderBinding,
-  headers: (string | Uint8Array)[],
+  { type, source, id, time, subject, dataschema, data, datacontenttype, extensions }: CloudEvent,
+  { prefix, contentType, percentEncoded: encoded }: HeaderBinding,
+  headers: Headers,
 ): string | Uint8Array | null {
   const names = namesOf(prefix);
-  const { data, datacontenttype, extensions } = event;
-  headers.push(names["specversion"]!, "1.0");
-  for (let i = 1; i < attributes.length; i++) {
-    const name = attributes[i] as "id";
-    const value = event[name];
-    if (value !== undefined) put(names[name]!, value);
-  }
-  for (const name in extensions) put(prefix + name, String(extensions[name]));
-  const type = datacontenttype ?? (data instanceof Uint8Array ? "application/octet-stream" : "application/json");
-  if (data !== undefined || datacontenttype !== undefined) put(contentType, type);
+  headers.push(names.specversion, "1.0");
+  put(headers, encoded, names.type, type);
+  put(headers, encoded, names.source, source);
+  put(headers, encoded, names.id, id);
+  if (time !== undefined) headers.push(names.time, time); // checked: nothing in it needs encoding
+  if (subject !== undefined) put(headers, encoded, names.subject, subject);
+  if (dataschema !== undefined) put(headers, encoded, names.dataschema, dataschema);
+  for (const name in extensions) put(headers, encoded, prefix + name, String(extensions[name]));
+  if (datacontenttype !== undefined) put(headers, encoded, contentType, datacontenttype);
   if (data === undefined) return null;
-  if (data instanceof Uint8Array) return data;
+  if (data instanceof Uint8Array) {
+    if (datacontenttype === undefined) headers.push(contentType, "application/octet-stream");
+    return data;
+  }
+  if (datacontenttype === undefined) headers.push(contentType, "application/json");
   if (isJson(datacontenttype)) return JSON.stringify(data);
   if (typeof data === "string") return data;
   throw new EventError("invalid-data", `data of type ${datacontenttype} must be a string or a Uint8Array`);
-
-  function put(name: string, value: string): void {
-    // The HTTP and NATS bindings percent-encode space, quote, percent and everything beyond ASCII.
-    headers.push(name, !percentEncoded || plain.test(value) ? value : value.replace(outside, encodeURIComponent));
-  }
 }

@@ -46,7 +46,7 @@ export function parseJson(text: string, limits: Limits): unknown {
     return JSON.parse(text, suspicious ? refuseProto : undefined);
   } catch (cause) {
     if (cause instanceof EventError) throw cause;
-    // The cause quotes the payload, which may be private: name only the kind of failure.
-    throw new EventError("malformed-message", "the body is not JSON", { cause });
+    // Not as the cause: the parser's message quotes the payload, which may be private.
+    throw new EventError("malformed-message", "the body is not JSON");
   }
 }

@@ -1,11 +1,4 @@
-import {
-  type Context,
-  isSpanContextValid,
-  propagation,
-  type SpanContext,
-  type TextMapSetter,
-  trace,
-} from "@opentelemetry/api";
+import { type Context, propagation, type TextMapSetter, trace } from "@opentelemetry/api";
 
 /** Appends to the flat headers of an outgoing message. */
 export const headerSetter: TextMapSetter<(string | Uint8Array)[]> = {
@@ -17,10 +10,8 @@ export const headerSetter: TextMapSetter<(string | Uint8Array)[]> = {
 /** Sampled and random-trace-id; other bits have no meaning yet and must be sent as zero. */
 export const knownFlags = 0x03;
 
-/** Writes a `traceparent` of version 00. */
-export function formatTraceParent({ traceId, spanId, traceFlags }: SpanContext): string {
-  return `00-${traceId}-${spanId}-0${traceFlags & knownFlags}`;
-}
+/** What a `traceparent` of version 00 must look like: one test for both ids, where the API's check needs two. */
+const legal = /^00-(?!0{32})[\da-f]{32}-(?!0{16})[\da-f]{16}-0\d$/;
 
 /** Cuts a `tracestate` to `maxLength` by whole members: first those over 128 characters, then from the end. */
 function cutTraceState(text: string, maxLength: number): string {
@@ -38,8 +29,10 @@ export function writeTraceContext<Carrier>(
   maxStateLength = 512,
 ): void {
   const span = trace.getSpanContext(context);
-  if (!span || !isSpanContextValid(span)) return;
-  setter.set(carrier, "traceparent", formatTraceParent(span));
+  if (!span) return;
+  const parent = `00-${span.traceId}-${span.spanId}-0${span.traceFlags & knownFlags}`;
+  if (!legal.test(parent)) return;
+  setter.set(carrier, "traceparent", parent);
   const state = span.traceState && cutTraceState(span.traceState.serialize(), maxStateLength);
   if (state) setter.set(carrier, "tracestate", state);
 }

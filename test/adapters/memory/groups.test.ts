@@ -56,13 +56,18 @@ describe("groups", () => {
     const moved = first.got.find((delivery) => delivery.lane === lane)!;
     await moved.settle(ack); // counts: the lane is draining and not fenced yet
     expect(moved.signal.aborted).toBe(false);
+    await transport.publish(numbered(2)); // one for each lane: the draining one gets no more
+    await clock.advance(0);
     drained();
     const second = await joining;
     expect(moved.signal.aborted).toBe(true);
     await transport.publish(numbered(2));
     await clock.advance(0);
     expect(first.got.filter((delivery) => delivery.lane === lane)).toEqual([moved]);
-    expect(second.got.map(({ lane, position }) => [lane, position])).toEqual([[moved.lane, "1"]]);
+    expect(second.got.map(({ lane, position }) => [lane, position])).toEqual([
+      [moved.lane, "1"],
+      [moved.lane, "2"],
+    ]);
     expect(clock.pending).toBe(0);
   });
   test("what is not settled in time is fenced and comes to the new owner again", async () => {
@@ -140,8 +145,9 @@ test("an attempt to settle after close changes nothing for the next member", asy
   await clock.advance(0);
   await first.got[0]!.settle({ kind: "retry", delayMs: 100 });
   await first.subscription.close();
+  expect(clock.pending).toBe(0);
   const second = await consume(transport, { group: "g" });
   await clock.advance(1000);
-  expect([second.got.length, first.got.length, clock.pending]).toEqual([1, 1, 0]);
+  expect([second.got.length, first.got.length]).toEqual([1, 1]);
   await second.got[0]!.settle(ack);
 });
