@@ -139,11 +139,12 @@ describe("a group on a real broker", () => {
     expect([...one.sink.failures, ...two.sink.failures]).toEqual([]);
   });
 
-  it("keeps its place and a bounded number of messages while handlers are far slower than producers", async () => {
+  it("keeps its place and a bounded number of messages while handlers are 100 times slower than the producer", async () => {
     const topic = await topicOf(1);
     let polled = 0;
     let settled = 0;
     let mostHeld = 0;
+    let handlerMs = 0;
     // Shorter than the test runs: a member that stopped polling would be thrown out.
     const config = { "session.timeout.ms": 2_000, "heartbeat.interval.ms": 300, "max.poll.interval.ms": 3_000 };
     const inner = confluentDriver({ brokers: broker.brokers, config });
@@ -165,26 +166,23 @@ describe("a group on a real broker", () => {
     open.push(transport);
     const seen: string[] = [];
     const sink = new SerialSink(async (delivery) => {
-      await sleep(10);
+      await sleep(handlerMs);
       seen.push(textOf(delivery));
       settled++;
     });
     sink.subscription = await transport.consume({ destinations: [topic], group: "slow", from: "earliest" }, sink);
-    const messages = keyed(topic, 1, 1_000);
+    const messages = keyed(topic, 1, 600);
     await transport.publish([]);
     const began = performance.now();
     await publishAll(transport, messages);
-    const producedMs = performance.now() - began;
-    const started = performance.now();
+    // Slower by construction, whatever the machine does; and long enough for a member that stops polling to be lost.
+    handlerMs = Math.max(15, (100 * (performance.now() - began)) / messages.length);
     sink.subscription.credit(1);
-    await vi.waitFor(() => expect(seen.length).toBe(500), { timeout: 60_000, interval: 10 });
+    await vi.waitFor(() => expect(seen.length).toBe(300), { timeout: 60_000, interval: 10 });
     const [lag] = await sink.subscription.lag();
     expect(lag!.lane).toBe(`${topic}/0`);
-    expect(lag!.messages).toBeGreaterThan(300);
-    await vi.waitFor(() => expect(seen.length).toBe(1_000), { timeout: 60_000, interval: 50 });
-    const handledMs = performance.now() - started;
-    expect(handledMs).toBeGreaterThan(20 * producedMs);
-    expect(handledMs).toBeGreaterThan(8_000);
+    expect(lag!.messages).toBeGreaterThan(200);
+    await vi.waitFor(() => expect(seen.length).toBe(600), { timeout: 60_000, interval: 50 });
     // A full queue, and the one poll by which it may overshoot.
     expect(mostHeld).toBeLessThanOrEqual(200);
     expect(seen).toEqual(messages.map((each) => each.body));
