@@ -14,9 +14,9 @@ import { EventError } from "./errors.ts";
 import type { CloudEvent } from "./event.ts";
 import type { HandlerDelivery, PublishOptions, Receipt, SubscribeOptions, WaitOptions } from "./options.ts";
 import { w3cBaggage } from "./propagation/baggage.ts";
-import { receivedGetter } from "./propagation/carrier.ts";
+import { type ReceivedEvent, receivedGetter } from "./propagation/carrier.ts";
 import { compositePropagator } from "./propagation/composite.ts";
-import { parseTraceParent, w3cTraceContext } from "./propagation/w3c.ts";
+import { parseTraceParent, readBaggage, readTraceContext } from "./propagation/read.ts";
 import type { Publisher } from "./publisher.ts";
 import { validate } from "./schema.ts";
 import type { ConsumeInstruments } from "./telemetry/consumer-metrics.ts";
@@ -58,7 +58,6 @@ export function createReceiver(
   reception: Reception,
 ): (delivery: Delivery, attempt: number) => Promise<RunResult> {
   const { clock, limits, router, tracing } = env;
-  const propagator = env.propagator ?? compositePropagator([w3cTraceContext(), w3cBaggage()]);
   const { capabilities, group, metrics } = reception;
   const { binding, system, attributes: own } = capabilities;
 
@@ -118,13 +117,18 @@ export function createReceiver(
     return data === event.data ? event : Object.freeze({ ...event, data });
   }
 
+  function extract(received: ReceivedEvent): Context {
+    if (env.propagator) return env.propagator.extract(ROOT_CONTEXT, received, receivedGetter);
+    return readBaggage(readTraceContext(ROOT_CONTEXT, received, receivedGetter), received, receivedGetter);
+  }
+
   /** The context in which the handler runs, and its span. */
   function open(
     { message }: Delivery,
     event: CloudEvent,
     { trust = "continue", correlation = "parent" }: SubscribeOptions,
   ): { context: Context; span?: Span } {
-    const sent = propagator.extract(ROOT_CONTEXT, { message, event }, receivedGetter);
+    const sent = extract({ message, event });
     let context = trust === "continue" ? sent : ROOT_CONTEXT;
     if (correlation === "link") context = trace.deleteSpan(context);
     if (!tracing.active()) return { context };
