@@ -30,6 +30,8 @@ const config: ViteUserConfig = defineConfig({
           name: "unit",
           include: ["test/**/*.test.ts"],
           exclude: ["**/*.int.test.ts", "**/*.e2e.test.ts", "test/package/**"],
+          // Property tests run long on a busy machine; none waits for real time.
+          testTimeout: 60_000,
         },
       },
       {

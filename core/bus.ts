@@ -2,7 +2,7 @@ import type { Catalog, DataInput, EventOf, PatternOf, ReplyInput, ReplyOutput, T
 import { systemClock } from "./clock.ts";
 import { cloudEventsBinary } from "./codec/cloudevents-binary.ts";
 import type { Consuming } from "./consuming.ts";
-import { withinDeadline } from "./deadline.ts";
+import { deadline, withinDeadline } from "./deadline.ts";
 import type { Environment } from "./environment.ts";
 import { EventError } from "./errors.ts";
 import { type CloudEvent, checkText } from "./event.ts";
@@ -160,7 +160,14 @@ export function createEventBus<const T extends Transports, C extends Catalog = C
   }
 
   async function flush(wait: WaitOptions = {}): Promise<void> {
-    await Promise.all(Object.values(transports).map((transport) => transport.flush?.(wait)));
+    const limit = deadline(clock, wait);
+    try {
+      await Promise.all(Object.values(transports).map((transport) => transport.flush?.(limit)));
+    } catch (reason) {
+      throw limit?.signal.aborted ? limit.signal.reason : reason;
+    } finally {
+      limit?.stop();
+    }
   }
 
   async function shutDown({ deadlineMs = 10_000 }: CloseOptions): Promise<CloseReport> {

@@ -112,8 +112,9 @@ export function createDispatcher(
     // Without credit nothing more comes; what runs is waited for, then its verdicts reach the broker.
     closing = true;
     const until = clock.now() + deadlineMs;
-    await withinDeadline(clock, deadlineMs, scheduler.stop());
-    const left = scheduler.running();
+    // What a transport would not deliver again is handled to its end.
+    await withinDeadline(clock, deadlineMs, scheduler.stop(!transport.capabilities.redelivery));
+    const left = scheduler.held();
     const closed = await subscription?.close({ deadlineMs: Math.max(0, until - clock.now()) });
     subscription = undefined;
     return { unsent: 0, unsettled: Math.max(left, closed?.unsettled ?? 0) };

@@ -120,10 +120,12 @@ export interface SubscribeOptions<Name extends string = string> {
   readonly group?: string;
   /** Where to begin without a stored position. Default: `earliest` with a group on transports that replay, else `new`. */
   readonly from?: "new" | "earliest" | (string & {});
-  /** How many handlers may run at once. Default: 1. */
+  /** How many handlers may run at once. Default: 1. Shared by the handlers of a group, as are `from` and `order`. */
   readonly concurrency?: number;
   /** `key`: events of one key one after the other. Default: `key` where the transport keeps it, else `none`. */
   readonly order?: "none" | "key";
+  /** Gives up waiting for the broker with code `aborted`; a subscription that stands is closed by `close`. */
+  readonly signal?: AbortSignal | undefined;
   /** Default: `continue`. */
   readonly trust?: Trust;
   /** false: data as it travelled, without the catalog's schema. Default: true. */

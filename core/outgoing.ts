@@ -3,7 +3,7 @@ import type { Environment } from "./environment.ts";
 import { EventError } from "./errors.ts";
 import { type CloudEvent, checkExtension, checkText, checkTime, type Extensions } from "./event.ts";
 import type { Limits } from "./limits.ts";
-import type { OutgoingMessage } from "./message.ts";
+import type { HeaderEntries, OutgoingMessage } from "./message.ts";
 import type { PublishOptions } from "./options.ts";
 import { headerSetter, writeBaggage, writeTraceContext } from "./propagation/write.ts";
 import { checkDestination, type Plan } from "./routing.ts";
@@ -32,7 +32,7 @@ export interface Outbound {
 
 const noExtensions: Extensions = {};
 const textOptions = ["id", "subject", "datacontenttype", "dataschema"] as const;
-const reserved = /^(nats-|ce[-_]|waybill-|x?traceparent$|tracestate$|baggage$|content-type$|x-b3-|b3$)/i;
+const reserved = /^(nats-|ce[-_]|waybill-|[tx]raceparent$|tracestate$|baggage$|content-type$|x-b3-|b3$)/i;
 const headerName = /^[!#$%&'*+.^_`|~\w-]+$/;
 
 /** Makes the encoder of a bus. */
@@ -103,7 +103,7 @@ export function createOutbound(env: Environment): Outbound {
       if (body === null && span && own?.tombstone) span.setAttribute(own.tombstone, true);
       inject(context, headers);
       for (const name in options.headers) headers.push(name, options.headers[name]!);
-      checkSize(body, limits);
+      checkSize(body, headers, limits);
       const dedupId = deduplication ? `${id}:${hash(`${source}\n${destination}`)}` : undefined;
       return { plan, id, destination, message: { destination, headers, body, key, dedupId }, span, startedMs };
     } catch (reason) {
@@ -137,10 +137,17 @@ function extensionsOf(options: PublishOptions, key: string | undefined): Extensi
   return { ...options.extensions, partitionkey: key };
 }
 
-function checkSize(body: string | Uint8Array | null, { maxEventBytes }: Limits): void {
+function checkSize(body: string | Uint8Array | null, headers: HeaderEntries, limits: Limits): void {
+  const { maxEventBytes, maxHeaderBytes, maxHeaders } = limits;
+  let size = 0;
+  for (const part of headers) size += part.length;
+  if (size > maxHeaderBytes || headers.length > 2 * maxHeaders) {
+    const found = `${headers.length / 2} headers of ${size} characters`;
+    throw new EventError("too-large", `the event has ${found}, ${maxHeaders} of ${maxHeaderBytes} are allowed`);
+  }
   // A UTF-16 unit takes three bytes at most, so that short text needs no counting.
   if (body === null || body.length * 3 <= maxEventBytes) return;
-  const size = typeof body === "string" ? new TextEncoder().encode(body).length : body.length;
+  size = typeof body === "string" ? new TextEncoder().encode(body).length : body.length;
   if (size > maxEventBytes) {
     throw new EventError("too-large", `the event has ${size} bytes, ${maxEventBytes} are allowed`);
   }

@@ -176,7 +176,10 @@ export function createPublisher(env: Environment, { prepare }: Outbound): Publis
 }
 
 function rejection(outcome: PublishOutcome & { stored: false }): EventError {
-  const { error, retrySafe } = outcome;
+  const { retrySafe } = outcome;
+  let { error } = outcome;
+  // A transport only knows that its signal aborted; the reason says whether the time was over.
+  if (error.code === "aborted" && error.cause instanceof EventError) error = error.cause;
   return new EventError(error.code, error.message, {
     cause: error.cause ?? error,
     retryable: error.retryable,

@@ -102,7 +102,9 @@ export function createReceiver(
     /** Retryable failures come again where the transport can; the rest is done with. */
     function afterFailure(error: EventError): RunResult {
       if (delivery.signal.aborted) return undefined; // not ours any more: the next owner gets it
-      if (!error.retryable || !capabilities.redelivery) settle({ kind: "reject", reason: error.code });
+      // What failed because something else was closed or given up is no fault of the event.
+      const again = error.retryable || error.code === "closed" || error.code === "aborted";
+      if (!again || !capabilities.redelivery) settle({ kind: "reject", reason: error.code });
       else if (reception.inPlace) return { retryAfterMs: retryDelayMs };
       else settle({ kind: "retry", delayMs: retryDelayMs });
       return undefined;

@@ -28,7 +28,7 @@ export function createRequests(env: Environment, { prepare }: Outbound, subscrib
     env.checkOpen();
     const plan = router.plan(type);
     const { transport, definition } = plan;
-    if (!transport.request) throw new EventError("unsupported", `transport "${plan.name}" cannot do requests`);
+    if (!transport.request) throw noRequests(plan.name);
     if (definition) await validate(definition.schema, data, type);
     const sending = prepare(plan, data, options, "request");
     const timeoutMs = options.timeoutMs ?? defaultTimeoutMs;
@@ -52,7 +52,10 @@ export function createRequests(env: Environment, { prepare }: Outbound, subscrib
   }
 
   async function respond(type: string, handler: RawHandler, options: SubscribeOptions = {}): Promise<Subscription> {
-    const plan = router.plan(type);
+    const planned = router.plan(type);
+    const transport = options.transport === undefined ? planned.transport : router.transport(options.transport);
+    if (!transport.request) throw noRequests(options.transport ?? planned.name);
+    const plan = { ...planned, transport };
     const answering = async (event: CloudEvent, delivery: HandlerDelivery): Promise<void> => {
       let answer: unknown;
       let failure: unknown;
@@ -65,7 +68,11 @@ export function createRequests(env: Environment, { prepare }: Outbound, subscrib
       }
       const { replyTo } = delivery;
       if (replyTo !== undefined) await reply(replyTo, answer, failure !== undefined, event, delivery);
-      if (failure !== undefined) throw failure;
+      // Reported, but not tried again: the requester has its answer.
+      if (failure !== undefined) {
+        const { code, message } = EventError.from(failure, "handler-failed");
+        throw new EventError(code, message, { cause: failure });
+      }
     };
     return subscriber.subscribe(type, answering, options);
 
@@ -91,6 +98,10 @@ export function createRequests(env: Environment, { prepare }: Outbound, subscrib
     }
   }
   return { request, respond };
+}
+
+function noRequests(transport: string): EventError {
+  return new EventError("unsupported", `transport "${transport}" cannot do requests`);
 }
 
 /** Says the code of a failure and nothing else: messages may hold what is not the requester's to know. */

@@ -1,3 +1,4 @@
+import { abortable, deadline } from "./deadline.ts";
 import { createDispatcher, type Dispatcher, type Listening, toWildcard } from "./dispatch.ts";
 import type { Environment } from "./environment.ts";
 import { EventError } from "./errors.ts";
@@ -28,7 +29,7 @@ export interface Subscriber {
 
 /** Makes the subscriber of a bus. */
 export function createSubscriber(env: Environment, publish: Publisher["publish"]): Subscriber {
-  const { router } = env;
+  const { clock, router } = env;
   /** Each with the promise of its start, which later handlers of the group wait for. */
   const open = new Map<Dispatcher, Promise<void>>();
   const metrics = instruments(env.meterProvider, (meter) =>
@@ -71,8 +72,10 @@ export function createSubscriber(env: Environment, publish: Publisher["publish"]
   /** The dispatcher of a group is shared; without a group each subscription has its own. */
   async function join(listening: Listening, registration: Registration): Promise<Dispatcher> {
     let dispatcher = listening.group === undefined ? undefined : sharedWith(listening);
-    if (dispatcher) dispatcher.register(registration);
-    else {
+    if (dispatcher) {
+      checkSame(dispatcher.listening, listening, registration.options);
+      dispatcher.register(registration);
+    } else {
       dispatcher = createDispatcher(env, publish, metrics, listening);
       dispatcher.register(registration);
       open.set(dispatcher, dispatcher.start());
@@ -124,13 +127,22 @@ export function createSubscriber(env: Environment, publish: Publisher["publish"]
       listen(name, [...destinations].sort(), options),
     );
     const joined: Dispatcher[] = [];
+    const limit = deadline(clock, { signal: options.signal });
     const close = async (closing?: CloseOptions): Promise<CloseReport> =>
       sumReports(await Promise.all(joined.splice(0).map((dispatcher) => leave(dispatcher, registration, closing))));
     try {
-      for (const listening of listenings) joined.push(await join(listening, registration));
+      for (const listening of listenings) {
+        const joining = join(listening, registration);
+        // Given up, it is left again as soon as it stands.
+        const left = (): void =>
+          void joining.then((dispatcher) => leave(dispatcher, registration)).catch(() => undefined);
+        joined.push(await abortable(joining, limit?.signal, left));
+      }
     } catch (error) {
       await close();
       throw error;
+    } finally {
+      limit?.stop();
     }
     return {
       pause() {
@@ -154,6 +166,21 @@ export function createSubscriber(env: Environment, publish: Publisher["publish"]
       return sumReports(await Promise.all(dispatchers.map((dispatcher) => dispatcher.close(options))));
     },
   };
+}
+
+/** What a group shares is settled by its first subscription; a later one may not ask for something else. */
+function checkSame(shared: Listening, wanted: Listening, given: SubscribeOptions): void {
+  for (const [option, name] of [
+    ["order", "byKey"],
+    ["from", "from"],
+    ["concurrency", "concurrency"],
+  ] as const) {
+    if (given[option] === undefined || shared[name] === wanted[name]) continue;
+    throw new EventError(
+      "invalid-option",
+      `group "${shared.group}" has another "${option}" already, which its handlers share`,
+    );
+  }
 }
 
 function unsupported(transport: string, what: string): EventError {

@@ -184,7 +184,10 @@ export interface Transport {
     messages: readonly OutgoingMessage[],
     options?: { signal?: AbortSignal | undefined },
   ): Promise<readonly PublishOutcome[]>;
-  /** Fire and forget, without a promise. False: refused by a full buffer. Later failures go to `onStatus` as `error`. */
+  /**
+   * Fire and forget, without a promise. False: refused by a full buffer. Throws for what can never be sent
+   * (`too-large`, `invalid-header`, `closed`); later failures go to `onStatus` as `error`.
+   */
   post?(message: OutgoingMessage): boolean;
   /** Resolves when the subscription is active at the broker. */
   consume(source: ConsumeSource, sink: ConsumeSink): Promise<TransportSubscription>;

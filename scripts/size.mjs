@@ -98,7 +98,11 @@ export async function measureSizes() {
     try {
       const sizes = await measure(code, external);
       const over = row.budgetBytes !== undefined && sizes.bytes > row.budgetBytes;
-      rows.push({ ...row, ...sizes, ...(over && { problem: `${sizes.bytes - row.budgetBytes} bytes over its budget` }) });
+      rows.push({
+        ...row,
+        ...sizes,
+        ...(over && { problem: `${sizes.bytes - row.budgetBytes} bytes over its budget` }),
+      });
     } catch (error) {
       rows.push({ ...row, problem: `does not bundle: ${error instanceof Error ? error.message : error}` });
     }

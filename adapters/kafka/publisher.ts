@@ -58,13 +58,11 @@ export class Publisher {
     }
   }
 
-  /** False: the buffer is full or the transport closed. Any other failure is told to those who listen for the status. */
+  /** False: the buffer is full. Throws for what can never be sent; later failures go to those who listen for the status. */
   post(message: OutgoingMessage): boolean {
     const error = this.#accept(message, undefined, 0);
-    if (!error) return true;
-    if (error.code === "buffer-full" || error.code === "closed") return false;
-    this.#status.error(error);
-    return true;
+    if (error && error.code !== "buffer-full") throw error;
+    return error === undefined;
   }
 
   #accept(message: OutgoingMessage, batch: Batch | undefined, index: number): EventError | undefined {

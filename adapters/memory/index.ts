@@ -83,7 +83,11 @@ export function memoryTransport(options: MemoryTransportOptions = {}): Transport
       const error = EventError.from(signal.reason, "aborted");
       return Promise.resolve(messages.map(() => ({ stored: false, outcome: "failed", retrySafe: true, error })));
     },
-    post: (message) => append(message).stored,
+    post(message) {
+      const outcome = append(message);
+      if (!outcome.stored && outcome.error.code !== "buffer-full") throw outcome.error;
+      return outcome.stored;
+    },
 
     async consume(source, sink) {
       if (closed) throw closedError();

@@ -1,14 +1,10 @@
 import type { NatsLike } from "./nats-like.ts";
 
+type End = () => unknown;
+
 /** Where every known client keeps its socket. Not part of its public interface: each step may be missing. */
 interface Innards {
-  readonly protocol?: { readonly transport?: { readonly socket?: Breakable | null } };
-}
-
-interface Breakable {
-  destroy?(): unknown;
-  terminate?(): unknown;
-  close?(): unknown;
+  readonly protocol: { readonly transport: { readonly socket: { destroy?: End; terminate?: End; close: End } } };
 }
 
 /**
@@ -20,10 +16,8 @@ interface Breakable {
  */
 export function breakSocket(connection: NatsLike): void {
   try {
-    const socket = (connection as Innards).protocol?.transport?.socket;
-    if (typeof socket?.destroy === "function") socket.destroy();
-    else if (typeof socket?.terminate === "function") socket.terminate();
-    else socket?.close?.();
+    const { socket } = (connection as unknown as Innards).protocol.transport;
+    (socket.destroy ?? socket.terminate ?? socket.close).call(socket);
   } catch {
     // A socket that refuses to break leaves things as they were: the next stall tries again.
   }

@@ -1,21 +1,9 @@
-import { EventError } from "../../core/errors.ts";
 import type { ConsumeSink, ConsumeSource, TransportSubscription } from "../../core/transport.ts";
-import { natsError } from "./errors.ts";
-import type { Link } from "./link.ts";
-import type { NatsLike } from "./nats-like.ts";
-import type { HoldLimits } from "./options.ts";
-import { isToken, shown } from "./subject.ts";
+import type { ReceiveContext } from "./receive-context.ts";
 import { NatsConsumer } from "./subscription.ts";
 
-/** What {@link startConsumer} works with. */
-export interface ConsumeContext {
-  readonly connection: NatsLike;
-  readonly link: Link;
-  readonly holds: HoldLimits;
-  readonly replyPrefixes: readonly string[];
-  /** Everything that runs, for the transport's close. */
-  readonly consumers: Set<NatsConsumer>;
-}
+// Anything else would end the command early, and the rest would be commands of its own.
+const TOKEN = /^[^\s\0]+$/;
 
 /**
  * Subscribes to every destination and resolves when the server has all of them.
@@ -24,28 +12,35 @@ export interface ConsumeContext {
  * `closed`. While the connection is down it waits for it.
  */
 export async function startConsumer(
-  { connection, link, holds, replyPrefixes, consumers }: ConsumeContext,
+  context: ReceiveContext,
   { destinations, group, from }: ConsumeSource,
   sink: ConsumeSink,
 ): Promise<TransportSubscription> {
+  const {
+    options: { connection },
+    consumers,
+    natsError,
+    EventError,
+  } = context;
   if (from !== "new") {
     throw new EventError("unsupported", `nats: core NATS stores nothing, so consume cannot start from "${from}"`);
   }
+  // The client writes both into its command as they are, and looks at the subject alone.
   for (const name of group === undefined ? destinations : [...destinations, group]) {
-    // The client writes both into its command as they are, and looks at the subject alone.
-    if (!isToken(name)) throw new EventError("invalid-destination", `nats: not a subject or group: ${shown(name)}`);
+    if (TOKEN.test(name)) continue;
+    throw new EventError("invalid-destination", `nats: not a subject or group: ${JSON.stringify(name).slice(0, 80)}`);
   }
-  const consumer: NatsConsumer = new NatsConsumer(sink, holds, replyPrefixes, () => consumers.delete(consumer));
+  const consumer: NatsConsumer = new NatsConsumer(sink, context, () => consumers.delete(consumer));
   consumers.add(consumer);
   try {
     for (const destination of destinations) {
-      const options = {
+      const how = {
         callback: consumer.receive.bind(consumer),
         ...(group === undefined ? {} : { queue: group }),
       };
-      consumer.subscriptions.push(connection.subscribe(destination, options));
+      consumer.subscriptions.push(connection.subscribe(destination, how));
     }
-    await confirmed(connection, link);
+    await confirmed(context);
     if (consumer.refused !== undefined) throw consumer.refused;
   } catch (reason) {
     await consumer.close();
@@ -56,13 +51,13 @@ export async function startConsumer(
 }
 
 /** Resolves when the server answered a PING sent after the subscriptions, across as many connections as it takes. */
-async function confirmed(connection: NatsLike, link: Link): Promise<void> {
+async function confirmed({ options: { connection }, link, closedError }: ReceiveContext): Promise<void> {
   for (;;) {
-    if (link.state === "closed") throw new EventError("closed", "nats: the transport is closed");
+    if (link.state === "closed") throw closedError();
     if (link.state === "connected") {
       try {
         await connection.flush();
-        return await new Promise((resolve) => link.afterStatuses(resolve));
+        return await link.afterStatuses();
       } catch {
         // The client dialled again; it repeats its subscriptions by itself, so only the PING is missing.
         link.lost();

@@ -1,71 +1,50 @@
 import { EventError } from "../../core/errors.ts";
 import type { HeaderEntries } from "../../core/message.ts";
 
-/** The text of a header block. */
-export interface HeaderBlock {
-  /** From `NATS/1.0` to the empty line; empty without headers. */
-  readonly text: string;
-  /** Every character is one byte, so the length in bytes is the length of the text. */
-  readonly ascii: boolean;
-}
-
 interface KnownName {
+  /** What stands before a value. */
   readonly prefix: string;
   /** The last value of that name that passed: most headers repeat theirs, and comparing is cheaper than testing. */
   safe: string;
 }
 
-const HEAD = "NATS/1.0";
-const NAME = /^[!-9;-~]+$/;
-const NOT_PLAIN = /[^\x20-\x7e]/;
 // What would break out of a header line.
 const UNSAFE = /[\r\n\0]/;
-const MAX_KNOWN = 1_024;
 
-const known = new Map<string, KnownName>();
-const NONE: HeaderBlock = { text: "", ascii: true };
-const decoder = new TextDecoder();
+const known = /* @__PURE__ */ new Map<string, KnownName>();
 
 /**
- * Builds the header block of a message as one string.
+ * Builds the header block of a message, from `NATS/1.0` to the empty line; empty without headers.
  *
  * Throws `EventError` `invalid-header` for names other than printable ASCII without a colon, and for values with
  * CR, LF or NUL: either could add headers or commands of its own.
  */
-export function headerBlock(entries: HeaderEntries): HeaderBlock {
-  if (entries.length === 0) return NONE;
-  let text = HEAD;
-  let ascii = true;
+export function headerBlock(entries: HeaderEntries): string {
+  if (entries.length === 0) return "";
+  let text = "NATS/1.0";
   for (let i = 0; i + 1 < entries.length; i += 2) {
-    const name = knownName(entries[i] as string);
+    const name = entries[i] as string;
     const raw = entries[i + 1]!;
-    const value = typeof raw === "string" ? raw : decoder.decode(raw);
-    if (value !== name.safe) {
-      if (NOT_PLAIN.test(value)) {
-        if (UNSAFE.test(value)) throw refused(`the value of header ${String(entries[i])} has CR, LF or NUL`);
-        ascii = false;
-      } else {
-        name.safe = value;
-      }
+    const value = typeof raw === "string" ? raw : new TextDecoder().decode(raw);
+    let line = known.get(name);
+    if (!line) {
+      check(name, /^[!-9;-~]+$/.test(name));
+      line = { prefix: `\r\n${name}: `, safe: "" };
+      // Names come from application code, but nothing stops it from making them up: what is remembered stays bounded.
+      if (known.size > 999) known.clear();
+      known.set(name, line);
     }
-    text += name.prefix + value;
+    if (value !== line.safe) {
+      check(name, !UNSAFE.test(value));
+      line.safe = value;
+    }
+    text += line.prefix + value;
   }
-  return { text: `${text}\r\n\r\n`, ascii };
+  return `${text}\r\n\r\n`;
 }
 
-function knownName(name: string): KnownName {
-  const hit = known.get(name);
-  if (hit !== undefined) return hit;
-  if (typeof name !== "string" || !NAME.test(name)) {
-    throw refused(`a header name needs printable ASCII without a colon, got ${JSON.stringify(name).slice(0, 80)}`);
-  }
-  const made: KnownName = { prefix: `\r\n${name}: `, safe: "" };
-  // Names come from application code, but nothing stops it from making them up: the cache stays bounded.
-  if (known.size >= MAX_KNOWN) known.clear();
-  known.set(name, made);
-  return made;
-}
-
-function refused(what: string): EventError {
-  return new EventError("invalid-header", `nats: ${what}`);
+function check(name: string, fine: boolean): void {
+  if (fine) return;
+  const text = `nats: header ${JSON.stringify(name).slice(0, 80)}: CR, LF or NUL, or a name beyond ASCII`;
+  throw new EventError("invalid-header", text);
 }

@@ -1,62 +1,31 @@
-import { EventError } from "../../core/errors.ts";
+import type { EventError } from "../../core/errors.ts";
 import type { TransportStatus } from "../../core/transport.ts";
-import { type Denial, denialOf, statusError } from "./errors.ts";
+import { closedError, denialOf, natsError } from "./errors.ts";
 import type { NatsLike, NatsStatusLike } from "./nats-like.ts";
 
-/**
- * Turns of the microtask queue without a status item after which none can be under way. An item pushed by the client
- * follows its predecessor within 2 turns (nats-core) or 5 (nats.ws, whose generators are transpiled).
- */
-const QUIET_TURNS = 32;
-
-/** Who listens to a {@link Link}. */
-export interface LinkEvents {
-  up(): void;
-  down(): void;
-  closed(reason: unknown): void;
-  denied(denial: Denial): void;
+/** Follows the state of a connection through its `status()` iterator, whichever client it comes from. */
+export interface Link {
+  readonly state: "connected" | "disconnected" | "closed";
+  /** Returns a function that stops the listening. */
+  listen(listener: (status: TransportStatus) => void): () => void;
+  emit(status: TransportStatus): void;
+  /** The client lost the socket. */
+  lost(): void;
+  /** Stops following; the connection stays as it is. */
+  close(reason?: unknown): void;
+  /** Resolves once every status the client has reported so far is known. */
+  afterStatuses(): Promise<void>;
 }
 
-/** Follows the state of a connection through its `status()` iterator, whichever client it comes from. */
-export class Link {
-  readonly #connection: NatsLike;
-  readonly #events: LinkEvents;
-  readonly #listeners = new Set<(status: TransportStatus) => void>();
-  #statuses: (AsyncIterable<NatsStatusLike> & { stop?(): void }) | undefined;
-  #seen = 0;
-  state: "connected" | "disconnected" | "closed";
+/** Makes a link; `refused` hears of every publish that the server refused. */
+export function createLink(connection: NatsLike, refused: (subject: string, error: EventError) => void): Link {
+  const listeners = new Set<(status: TransportStatus) => void>();
+  let state: Link["state"] = "connected";
+  let statuses: (AsyncIterable<NatsStatusLike> & { stop?(): void }) | undefined;
+  let seen = 0;
 
-  constructor(connection: NatsLike, events: LinkEvents) {
-    this.#connection = connection;
-    this.#events = events;
-    this.state = connection.isClosed() ? "closed" : "connected";
-    if (this.state === "closed") return;
-    void this.#follow();
-    void connection.closed().then((reason) => this.#close(reason));
-  }
-
-  /** Calls `run` once every status the client has reported so far is known. */
-  afterStatuses(run: () => void): void {
-    let seen = this.#seen;
-    let quiet = 0;
-    const turn = (): void => {
-      if (seen !== this.#seen) {
-        seen = this.#seen;
-        quiet = 0;
-      }
-      if (quiet++ < QUIET_TURNS) queueMicrotask(turn);
-      else run();
-    };
-    turn();
-  }
-
-  listen(listener: (status: TransportStatus) => void): () => void {
-    this.#listeners.add(listener);
-    return () => void this.#listeners.delete(listener);
-  }
-
-  emit(status: TransportStatus): void {
-    for (const listener of this.#listeners) {
+  const emit = (status: TransportStatus): void => {
+    for (const listener of listeners) {
       try {
         listener(status);
       } catch (error) {
@@ -66,62 +35,73 @@ export class Link {
         });
       }
     }
-  }
+  };
 
-  /** The client lost the socket. */
-  lost(): void {
-    if (this.state !== "connected") return;
-    this.state = "disconnected";
-    this.#events.down();
-    this.emit({ type: "disconnected" });
-  }
+  const lost = (): void => {
+    if (state !== "connected") return;
+    state = "disconnected";
+    emit({ type: state });
+  };
 
-  /** Stops following; the connection stays as it is. */
-  stop(): void {
-    this.state = "closed";
+  const close = (reason?: unknown): void => {
+    if (state === "closed") return;
+    state = "closed";
     // `return()` on a waiting generator would wait for the next item; `stop` takes the listener off at once.
-    this.#statuses?.stop?.();
-    this.#statuses = undefined;
-  }
+    statuses?.stop?.();
+    emit(reason ? { type: state, error: closedError(reason) } : { type: state });
+  };
 
-  async #follow(): Promise<void> {
-    this.#statuses = this.#connection.status();
-    for await (const status of this.#statuses) {
-      this.#seen++;
-      if (this.state === "closed") return;
-      this.#take(status);
+  const follow = async (): Promise<void> => {
+    statuses = connection.status();
+    for await (const status of statuses) {
+      const { type } = status;
+      seen++;
+      if (state === "closed") return;
+      if (type === "disconnect") lost();
+      if (type === "reconnect") {
+        state = "connected";
+        emit({ type: state });
+      }
+      if (type === "reconnecting") emit({ type });
+      if (type === "staleConnection") emit({ type: "stale" });
+      if (type === "error") {
+        const error = natsError(status.error ?? status, "connection");
+        const denial = denialOf(status);
+        // A refused publish is the outcome of its message, and a refused subscription the failure of its consumer.
+        if (!denial) emit({ type, error });
+        else if (denial.operation === "publish") refused(denial.subject, error);
+      }
     }
+  };
+
+  if (connection.isClosed()) {
+    state = "closed";
+  } else {
+    void follow();
+    void connection.closed().then(close);
   }
 
-  #take(status: NatsStatusLike): void {
-    if (status.type === "disconnect") this.lost();
-    else if (status.type === "reconnect") this.#found();
-    else if (status.type === "reconnecting") this.emit({ type: "reconnecting" });
-    else if (status.type === "staleConnection") this.emit({ type: "stale" });
-    else if (status.type === "error") this.#fail(status);
-  }
-
-  #found(): void {
-    this.state = "connected";
-    this.#events.up();
-    this.emit({ type: "connected" });
-  }
-
-  #fail(status: NatsStatusLike): void {
-    const denial = denialOf(status);
-    // A refused publish is the outcome of its message, and a refused subscription the failure of its consumer.
-    if (denial === undefined) this.emit({ type: "error", error: statusError(status) });
-    else this.#events.denied(denial);
-  }
-
-  #close(reason: unknown): void {
-    if (this.state === "closed") return;
-    this.state = "closed";
-    this.#events.closed(reason);
-    this.emit(
-      reason === undefined
-        ? { type: "closed" }
-        : { type: "closed", error: new EventError("closed", "nats: the connection closed", { cause: reason }) },
-    );
-  }
+  return {
+    get state() {
+      return state;
+    },
+    listen(listener) {
+      listeners.add(listener);
+      return () => void listeners.delete(listener);
+    },
+    emit,
+    lost,
+    close,
+    async afterStatuses() {
+      // Turns of the microtask queue without a status item after which none can be under way. An item pushed by the
+      // client follows its predecessor within 2 turns (nats-core) or 5 (nats.ws, whose generators are transpiled).
+      const quietTurns = 32;
+      let last = seen;
+      for (let quiet = 0; quiet < quietTurns; quiet++) {
+        await undefined;
+        if (last !== seen) quiet = 0;
+        last = seen;
+      }
+    },
+  };
 }

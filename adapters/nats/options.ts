@@ -46,27 +46,23 @@ export type BufferLimits = { readonly [K in keyof NatsBufferOptions]-?: number }
 /** {@link NatsHoldOptions} with every default filled in. */
 export type HoldLimits = { readonly [K in keyof NatsHoldOptions]-?: number };
 
-const MEBIBYTE = 1_048_576;
-
-/** Fills in the defaults. Throws `invalid-option`, naming the option and its bound. */
-export function bufferLimits(options: NatsBufferOptions = {}): BufferLimits {
-  return {
-    maxEvents: positive("buffer.maxEvents", options.maxEvents ?? 65_536),
-    maxBytes: positive("buffer.maxBytes", options.maxBytes ?? 64 * MEBIBYTE),
-    maxAgeMs: positive("buffer.maxAgeMs", options.maxAgeMs ?? 60_000),
-    stallMs: positive("buffer.stallMs", options.stallMs ?? 5_000),
-  };
-}
-
-/** Fills in the defaults. Throws `invalid-option`, naming the option and its bound. */
-export function holdLimits(options: NatsHoldOptions = {}): HoldLimits {
-  return {
-    maxMessages: positive("hold.maxMessages", options.maxMessages ?? 65_536),
-    maxBytes: positive("hold.maxBytes", options.maxBytes ?? 64 * MEBIBYTE),
-  };
-}
-
-function positive(name: string, value: number): number {
-  if (Number.isSafeInteger(value) && value > 0) return value;
-  throw new EventError("invalid-option", `natsTransport: ${name} must be a whole number above 0, got ${value}`);
+/**
+ * Fills in the defaults of a group of bounds.
+ *
+ * Throws `invalid-option`, naming the option, for anything but a whole number above 0.
+ */
+export function limits<K extends string>(
+  group: string,
+  given: { readonly [P in K]?: number | undefined } = {},
+  defaults: Readonly<Record<K, number>>,
+): Readonly<Record<K, number>> {
+  const filled: Record<K, number> = { ...defaults };
+  for (const name in defaults) {
+    const value = given[name] ?? defaults[name];
+    if (!Number.isSafeInteger(value) || value < 1) {
+      throw new EventError("invalid-option", `natsTransport: ${group}.${name} must be a whole number above 0`);
+    }
+    filled[name] = value;
+  }
+  return filled;
 }

@@ -1,217 +1,245 @@
 import type { Clock, Timer } from "../../core/clock.ts";
 import { EventError } from "../../core/errors.ts";
+import type { PublishOutcome } from "../../core/transport.ts";
 import { breakSocket } from "./break-socket.ts";
-import { Denials } from "./denials.ts";
-import { type Entry, EntryRing } from "./entry-ring.ts";
-import { type Denial, denied, natsError } from "./errors.ts";
+import { closedError, natsError } from "./errors.ts";
 import type { Link } from "./link.ts";
-import { Milestones } from "./milestones.ts";
 import type { NatsLike } from "./nats-like.ts";
-import type { BufferLimits } from "./options.ts";
-import { Pipeline } from "./pipeline.ts";
-import { notStored } from "./publish-call.ts";
+import type { NatsBufferOptions } from "./options.ts";
 
-const NOTHING = new Uint8Array(0);
+/** An accepted message until the broker confirmed it. */
+export interface Entry {
+  readonly subject: string;
+  head: Uint8Array | undefined;
+  body: Uint8Array | undefined;
+  readonly bytes: number;
+  /** When it was accepted. */
+  atMs: number;
+  /** It went to the client at least once: it may be stored. */
+  written: boolean;
+  /** Settled, maybe before its turn: then nothing is left but its place in the queue. */
+  done: boolean;
+  /** Who waits for the outcome; undefined for a `post`. */
+  readonly settled: ((outcome: PublishOutcome) => void) | undefined;
+}
 
 /** Keeps every accepted message until a PONG confirms it, within the limits of the buffer. */
-export class Outbox {
-  readonly #connection: NatsLike;
-  readonly #limits: BufferLimits;
-  readonly #clock: Clock;
-  readonly #ring = new EntryRing();
-  readonly #pipeline: Pipeline;
-  readonly #denials = new Denials();
-  readonly #milestones = new Milestones();
-  #link!: Link;
-  #scheduled = false;
-  #stalled = false;
-  #nowMs = 0;
-  #timer: Timer | undefined;
-  /** Messages that wait for a confirmation. */
-  events = 0;
-  /** Their bytes. */
-  bytes = 0;
-
-  constructor(connection: NatsLike, limits: BufferLimits, clock: Clock) {
-    this.#connection = connection;
-    this.#limits = limits;
-    this.#clock = clock;
-    this.#pipeline = new Pipeline(connection, this.#ring, clock, {
-      answered: (upTo, done) => this.#link.afterStatuses(() => this.#confirm(upTo, done)),
-      lost: () => {
-        this.#pipeline.rewind();
-        this.#link.lost();
-      },
-      refused: (entry, reason) => this.#drop(entry, natsError(reason, `publish to ${entry.subject}`)),
-    });
-  }
-
-  /** The link this follows: each needs the other. */
-  attach(link: Link): void {
-    this.#link = link;
-  }
-
-  /** When the current batch was accepted: the clock is read once per turn. */
-  nowMs(): number {
-    if (!this.#scheduled) this.#nowMs = this.#clock.now();
-    return this.#nowMs;
-  }
-
+export interface Outbox {
+  /** What waits for a confirmation: messages and bytes. */
+  size(): { readonly buffered: number; readonly bufferedBytes: number };
   /** Takes an entry, or refuses it when the buffer is full. */
-  accept(entry: Entry): boolean {
-    const { maxEvents, maxBytes } = this.#limits;
-    if (this.#ring.next - this.#ring.first >= maxEvents || this.bytes + entry.bytes > maxBytes) return false;
-    this.#ring.push(entry);
-    this.events++;
-    this.bytes += entry.bytes;
-    if (!this.#scheduled) {
-      this.#scheduled = true;
-      queueMicrotask(this.#turn);
-    }
-    return true;
-  }
-
+  accept(entry: Entry): boolean;
   /** Settles an entry before its time: its caller gave up. */
-  abandon(entry: Entry, error: EventError): void {
-    if (!entry.done) this.#drop(entry, error);
-  }
+  abandon(entry: Entry, error: EventError): void;
+  /** The server refused a publish. It names the subject alone: nothing written to that by now is stored. */
+  refuse(subject: string, error: EventError): void;
+  /** Resolves when everything accepted so far is settled. */
+  settled(): Promise<void>;
+}
 
-  /** Calls `done` when everything accepted so far is settled. Returns what takes the waiter away again. */
-  whenSettled(done: () => void): () => void {
-    const leave = this.#milestones.add(this.#ring.next, done);
-    this.#notify();
-    return leave;
-  }
+/** The outcome of a message that was not confirmed; `mayBeStored` when it went to the client. */
+export function notStored(error: EventError, mayBeStored = false): PublishOutcome {
+  // Core NATS cannot recognise a second copy: only what was certainly not stored may be sent again.
+  return { stored: false, outcome: mayBeStored ? "unknown" : "failed", retrySafe: !mayBeStored, error };
+}
 
-  /** The connection is back: everything unconfirmed goes again, before anything new. */
-  up(): void {
-    this.#stalled = false;
-    this.#pipeline.progressMs = this.#clock.now();
-    this.#pump();
-  }
+/**
+ * Makes the outage buffer of a link: it writes entries to the client, in order, and finds out which the server has.
+ *
+ * The client drops what it holds whenever it dials, the successful time included, and rejects the PINGs of that
+ * time. So everything unconfirmed is written under one and the same `connection.info` (a new object per connect):
+ * then no PING can survive a dial that its messages did not.
+ */
+export function createOutbox(
+  connection: NatsLike,
+  link: Link,
+  clock: Clock,
+  { maxEvents, maxBytes, maxAgeMs, stallMs }: { readonly [K in keyof NatsBufferOptions]-?: number },
+): Outbox {
+  /** Small batches get a PING of their own until so many are on their way; then one PING covers what gathers. */
+  const maxProbes = 8;
+  /** A PING at least every so many bytes, so that a slow link shows progress within the stall time. */
+  const probeBytes = 131_072;
+  /** Bytes written and not confirmed, at most. Keeps a rewrite after an outage from outrunning the link. */
+  const windowBytes = 4_194_304;
+  /** Oldest first. Their sequence numbers start at `first`; `sent` is that of the next to write. */
+  const entries: Entry[] = [];
+  let first = 0;
+  let sent = 0;
+  let events = 0;
+  let bytes = 0;
+  /** PINGs on their way: a PONG confirms every entry before `upTo`. */
+  const probes = new Set<{ readonly upTo: number; readonly bytes: number }>();
+  /** Bytes written so far, by the last PING, and by the last one that was answered. */
+  let written = 0;
+  let probed = 0;
+  let confirmed = 0;
+  /** When a PONG came last, or when the first PING after an idle time went. */
+  let progressMs = 0;
+  let info: unknown;
+  let stalled = false;
+  let scheduled = false;
+  let turnMs = 0;
+  let timer: Timer | undefined;
+  const waiting: { readonly upTo: number; readonly done: () => void }[] = [];
+  let head: Uint8Array | undefined;
+  // The client calls `encode` inside `publish`, so one object serves every message.
+  const withHead = { headers: { encode: () => head } };
 
-  /**
-   * The connection is gone. What was written goes back to waiting when its PING is rejected, not now: the client may
-   * have dialled already, and then it still sends what was written since.
-   */
-  down(): void {
-    this.#stalled = false;
-  }
-
-  /** The server refused a publish: every message to that subject written so far is certainly not stored. */
-  refuse(denial: Denial): void {
-    this.#denials.add(denial, this.#pipeline.sent);
-  }
-
-  /** Settles everything that is left and returns how many that were. */
-  dispose(cause?: unknown): number {
-    const left = this.events;
-    while (this.#ring.first < this.#ring.next) {
-      const entry = this.#ring.shift();
-      if (!entry.done) {
-        this.#drop(entry, new EventError("closed", "nats: closed before the message was confirmed", { cause }));
-      }
-    }
-    this.#pipeline.rewind();
-    this.#arm();
-    this.#notify();
-    return left;
-  }
-
-  readonly #turn = (): void => {
-    this.#scheduled = false;
-    this.#pump();
+  const settle = (entry: Entry, error?: EventError, mayBeStored = entry.written): void => {
+    if (entry.done) return;
+    entry.done = true;
+    entry.head = entry.body = undefined;
+    events--;
+    bytes -= entry.bytes;
+    if (entry.settled) entry.settled(error ? notStored(error, mayBeStored) : { stored: true, at: {} });
+    else if (error) link.emit({ type: "error", error });
   };
 
-  #pump(): void {
-    if (this.#link.state === "connected" && !this.#stalled) this.#pipeline.pump();
-    this.#arm();
-  }
+  /** Takes the oldest out, with their outcome. */
+  const retire = (count: number, error?: EventError): void => {
+    const retired = entries.splice(0, count);
+    first += retired.length;
+    sent = Math.max(sent, first);
+    for (const entry of retired) settle(entry, error);
+    while (waiting.length > 0 && waiting[0]!.upTo <= first) waiting.shift()!.done();
+  };
 
-  #confirm(upTo: number, done: () => void): void {
-    const ring = this.#ring;
-    while (ring.first < upTo) {
-      const sequence = ring.first;
-      const entry = ring.shift();
-      if (entry.done) continue;
-      const denial = this.#denials.find(entry.subject, sequence);
-      if (denial === undefined) this.#store(entry);
-      else this.#fail(entry, denied(denial), "failed");
+  /** Whatever was written and not confirmed goes back to waiting. */
+  const rewind = (): void => {
+    probes.clear();
+    sent = first;
+    probed = confirmed = written;
+  };
+
+  const probe = (): void => {
+    if (probes.size === 0) progressMs = clock.now();
+    const mine = { upTo: sent, bytes: written };
+    probes.add(mine);
+    probed = written;
+    const answered = (): void => {
+      retire(mine.upTo - first);
+      if (probes.delete(mine)) {
+        confirmed = mine.bytes;
+        progressMs = clock.now();
+      }
+      stalled = false;
+      pump();
+    };
+    const dialled = (): void => {
+      if (!probes.has(mine)) return;
+      rewind();
+      link.lost();
+    };
+    // Refusals come before the PONG, but by another way.
+    connection.flush().then(link.afterStatuses).then(answered, dialled);
+  };
+
+  const write = (): void => {
+    if (info !== connection.info) {
+      // The client may have dialled. PINGs on their way tell, by their answer or their rejection; nothing may overtake
+      // what they cover. Without a PING what was written counts as lost.
+      if (probes.size > 0) return;
+      rewind();
+      info = connection.info;
     }
-    this.#denials.forget(ring.first);
-    done();
-    this.#stalled = false;
-    this.#notify();
-    this.#pump();
-  }
+    while (sent < first + entries.length && written - confirmed < windowBytes) {
+      const entry = entries[sent++ - first]!;
+      if (!entry.done) {
+        head = entry.head;
+        try {
+          connection.publish(entry.subject, entry.body, head && withHead);
+          entry.written = true;
+        } catch (reason) {
+          settle(entry, natsError(reason, `publish to ${entry.subject}`));
+        }
+      }
+      // One more, because an entry without bytes, or settled before its turn, needs a PONG as well.
+      written += entry.bytes + 1;
+      if (written - probed >= probeBytes) probe();
+    }
+    if (written > probed && probes.size < maxProbes) probe();
+  };
 
-  #store(entry: Entry): void {
-    entry.done = true;
-    this.events--;
-    this.bytes -= entry.bytes;
-    entry.call?.stored(entry.index);
-  }
-
-  #drop(entry: Entry, error: EventError): void {
-    this.#fail(entry, error, entry.written ? "unknown" : "failed");
-  }
-
-  #fail(entry: Entry, error: EventError, outcome: "failed" | "unknown"): void {
-    entry.done = true;
-    entry.body = NOTHING;
-    this.events--;
-    this.bytes -= entry.bytes;
-    if (entry.call === undefined) this.#link.emit({ type: "error", error });
-    else entry.call.settle(entry.index, notStored(error, outcome));
-  }
-
-  #notify(): void {
-    this.#milestones.pass(this.#ring.first);
-  }
+  const pump = (): void => {
+    if (link.state === "connected" && !stalled) write();
+    arm();
+  };
 
   /** One timer while anything waits: the age of the oldest and the patience with a PING both hang on it. */
-  #arm(): void {
-    if (this.#ring.first === this.#ring.next) {
-      this.#timer?.cancel();
-      this.#timer = undefined;
-      return;
+  const arm = (): void => {
+    const oldest = entries[0];
+    if (!oldest) {
+      timer?.cancel();
+      timer = undefined;
+    } else if (!timer) {
+      const now = clock.now();
+      const dueMs = Math.min(oldest.atMs + maxAgeMs, (probes.size > 0 ? progressMs : now) + stallMs);
+      timer = clock.after(Math.max(1, dueMs - now), () => {
+        timer = undefined;
+        watch(clock.now());
+        pump();
+      });
     }
-    if (this.#timer !== undefined) return;
-    const now = this.#clock.now();
-    const { maxAgeMs, stallMs } = this.#limits;
-    const toExpiry = this.#ring.at(this.#ring.first).atMs + maxAgeMs - now;
-    const toStall = this.#pipeline.waiting ? this.#pipeline.progressMs + stallMs - now : stallMs;
-    this.#timer = this.#clock.after(Math.max(1, Math.min(toExpiry, toStall)), () => {
-      this.#timer = undefined;
-      this.#expire();
-      this.#watch();
-      this.#pump();
-    });
-  }
+  };
 
-  #expire(): void {
-    const oldest = this.#clock.now() - this.#limits.maxAgeMs;
-    while (this.#ring.first < this.#ring.next && this.#ring.at(this.#ring.first).atMs <= oldest) {
-      const entry = this.#ring.shift();
-      if (entry.done) continue;
-      const text = `nats: no server confirmed the message within ${this.#limits.maxAgeMs} ms`;
-      this.#drop(entry, new EventError("buffer-expired", text, { retryable: true }));
-    }
-    this.#notify();
-  }
-
-  /** Connected, so the client says, and no answer: a half-open socket. Alone it would notice at its pings only. */
-  #watch(): void {
-    const now = this.#clock.now();
-    if (this.#link.state !== "connected" || !this.#pipeline.waiting) return;
-    if (now - this.#pipeline.progressMs < this.#limits.stallMs) return;
-    this.#pipeline.progressMs = now;
-    this.#link.emit({ type: "stale" });
-    if (this.#connection.reconnect === undefined) return;
+  const watch = (now: number): void => {
+    let count = 0;
+    while (count < entries.length && entries[count]!.atMs <= now - maxAgeMs) count++;
+    const text = `nats: no server confirmed it within ${maxAgeMs} ms`;
+    retire(count, new EventError("buffer-expired", text, { retryable: true }));
+    if (link.state !== "connected" || probes.size === 0 || now - progressMs < stallMs) return;
+    // Connected, so the client says, and no answer: a half-open socket. Alone it would notice at its pings only.
+    progressMs = now;
+    link.emit({ type: "stale" });
+    if (!connection.reconnect) return;
     // A second stall on the same socket: the client's own way to leave it did not get through.
-    if (this.#stalled) breakSocket(this.#connection);
+    if (stalled) breakSocket(connection);
     // Nothing more into a dead socket; a late PONG or a new connection lifts it.
-    this.#stalled = true;
-    this.#connection.reconnect().catch(() => undefined);
-  }
+    stalled = true;
+    connection.reconnect().catch(() => {});
+  };
+
+  // Before anyone else listens: everything unconfirmed goes again, before anything new. While the connection is gone,
+  // what was written goes back to waiting when its PING is rejected, not at once: the client may have dialled already,
+  // and then it still sends what was written since.
+  link.listen(({ type, error }) => {
+    if (type.endsWith("connected")) {
+      stalled = false;
+      progressMs = clock.now();
+      pump();
+    }
+    if (type !== "closed") return;
+    retire(entries.length, closedError(error?.cause));
+    arm();
+  });
+
+  return {
+    size: () => ({ buffered: events, bufferedBytes: bytes }),
+    accept(entry) {
+      if (entries.length >= maxEvents || bytes + entry.bytes > maxBytes) return false;
+      if (!scheduled) {
+        scheduled = true;
+        turnMs = clock.now();
+        queueMicrotask(() => {
+          scheduled = false;
+          pump();
+        });
+      }
+      entry.atMs = turnMs;
+      entries.push(entry);
+      events++;
+      bytes += entry.bytes;
+      return true;
+    },
+    abandon: settle,
+    refuse(subject, error) {
+      for (const entry of entries.slice(0, sent - first)) if (entry.subject === subject) settle(entry, error, false);
+    },
+    settled: () =>
+      new Promise((done) => {
+        if (entries.length === 0) done();
+        else waiting.push({ upTo: first + entries.length, done });
+      }),
+  };
 }

@@ -1,15 +1,21 @@
-import type { Clock } from "../../core/clock.ts";
-import { EventError } from "../../core/errors.ts";
-import { natsError } from "./errors.ts";
-import type { Link } from "./link.ts";
-import type { NatsLike, NatsMessageLike } from "./nats-like.ts";
-import type { EncodedMessage } from "./slab.ts";
+import type { EventError as Failure } from "../../core/errors.ts";
+import type { IncomingMessage } from "../../core/message.ts";
+import type { Meaning } from "./errors.ts";
+import { incomingMessage } from "./incoming.ts";
+import type { Entry } from "./outbox.ts";
+import type { ReceiveContext } from "./receive-context.ts";
 
-/** What {@link natsRequest} works with. */
-export interface RequestContext {
-  readonly connection: NatsLike;
-  readonly link: Link;
-  readonly clock: Clock;
+/** What only an answer can mean. */
+const MEANINGS: readonly Meaning[] = [
+  ["no-responders", /no ?responders|\b503\b/i, true],
+  ["timeout", /(?<!authentication )timeout/i, true],
+];
+
+/** A deadline, as a duration to tell and as a time to keep, and a way to give up before it. */
+export interface RequestLimits {
+  readonly timeoutMs: number;
+  readonly deadlineMs: number;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /**
@@ -19,50 +25,51 @@ export interface RequestContext {
  * Rejects with `no-responders` at once when nobody listens, `timeout`, `closed`, `denied` or `aborted`.
  */
 export function natsRequest(
-  { connection, link, clock }: RequestContext,
-  subject: string,
-  encoded: EncodedMessage,
-  options: { readonly timeoutMs: number; readonly signal?: AbortSignal | undefined },
-): Promise<NatsMessageLike> {
-  const { timeoutMs, signal } = options;
+  { options: { connection, replyPrefixes }, link, clock, closedError, natsError, EventError }: ReceiveContext,
+  { subject, head, body }: Entry,
+  { timeoutMs, deadlineMs, signal }: RequestLimits,
+): Promise<IncomingMessage> {
   const what = `request to ${subject}`;
-  const deadlineMs = clock.now() + timeoutMs;
   return new Promise((resolve, reject) => {
-    const finish = (act: () => void): void => {
-      timer.cancel();
-      unlisten();
-      signal?.removeEventListener("abort", abort);
-      act();
+    let sent = false;
+    let ends: (() => void)[] = [];
+    const end = (): void => {
+      for (const each of ends) each();
+      ends = [];
     };
-    const fail = (error: EventError): void => finish(() => reject(error));
-    const abort = (): void => fail(new EventError("aborted", `nats: ${what} was aborted`, { cause: signal?.reason }));
-    const late = (): void => {
-      fail(new EventError("timeout", `nats: ${what}: no answer within ${timeoutMs} ms`, { retryable: true }));
+    const fail = (error: Failure): void => {
+      end();
+      reject(error);
     };
     const send = (): void => {
-      const { head, body } = encoded;
+      if (sent) return;
+      sent = true;
       // The client's own timer stands a little behind ours: it only takes the request off its list.
       const timeout = Math.max(1, deadlineMs - clock.now()) + 100;
-      connection
-        .request(subject, body, head === undefined ? { timeout } : { timeout, headers: { encode: () => head } })
-        .then(
-          (message) => finish(() => resolve(message)),
-          (reason: unknown) => fail(natsError(reason, what)),
-        );
+      connection.request(subject, body, head ? { timeout, headers: { encode: () => head } } : { timeout }).then(
+        (message) => {
+          end();
+          resolve(incomingMessage(message, replyPrefixes));
+        },
+        (reason: unknown) => fail(natsError(reason, what, MEANINGS)),
+      );
     };
-    const timer = clock.after(timeoutMs, late);
-    let sent = false;
-    const unlisten = link.listen(({ type }) => {
-      if (type === "closed") fail(new EventError("closed", `nats: ${what}: the connection closed`));
-      if (type !== "connected" || sent) return;
-      sent = true;
-      send();
+    const closed = (): void => fail(closedError());
+    const timer = clock.after(Math.max(0, deadlineMs - clock.now()), () => {
+      fail(new EventError("timeout", `nats: ${what}: no answer within ${timeoutMs} ms`, { retryable: true }));
     });
-    if (signal?.aborted) return abort();
+    ends.push(
+      () => timer.cancel(),
+      link.listen(({ type }) => {
+        if (type === "closed") closed();
+        if (type === "connected") send();
+      }),
+    );
+    if (link.state === "closed") return closed();
+    const abort = (): void => fail(EventError.from(signal!.reason, "aborted"));
     signal?.addEventListener("abort", abort);
-    if (link.state === "closed") return fail(new EventError("closed", `nats: ${what}: the transport is closed`));
-    if (link.state !== "connected") return;
-    sent = true;
-    send();
+    ends.push(() => signal?.removeEventListener("abort", abort));
+    if (signal?.aborted) return abort();
+    if (link.state === "connected") send();
   });
 }

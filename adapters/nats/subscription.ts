@@ -1,11 +1,10 @@
-import { EventError } from "../../core/errors.ts";
+import type { EventError } from "../../core/errors.ts";
 import type { IncomingMessage } from "../../core/message.ts";
 import type { CloseReport, ConsumeSink, Delivery, Lag, TransportSubscription, Verdict } from "../../core/transport.ts";
-import { natsError } from "./errors.ts";
 import { HoldQueue } from "./hold-queue.ts";
 import { incomingMessage } from "./incoming.ts";
 import type { NatsMessageLike, NatsSubscriptionLike } from "./nats-like.ts";
-import type { HoldLimits } from "./options.ts";
+import type { ReceiveContext } from "./receive-context.ts";
 
 /** Core NATS has no partitions: everything comes by this one. */
 const LANE = "nats";
@@ -18,7 +17,7 @@ interface Held {
 /** A running consumption of one or several subjects. */
 export class NatsConsumer implements TransportSubscription {
   readonly #sink: ConsumeSink;
-  readonly #replyPrefixes: readonly string[];
+  readonly #context: ReceiveContext;
   readonly #onClose: () => void;
   readonly #held: HoldQueue<Held>;
   readonly #abort = new AbortController();
@@ -35,22 +34,22 @@ export class NatsConsumer implements TransportSubscription {
   #overflowing = false;
   #closed = false;
 
-  constructor(sink: ConsumeSink, limits: HoldLimits, replyPrefixes: readonly string[], onClose: () => void) {
+  constructor(sink: ConsumeSink, context: ReceiveContext, onClose: () => void) {
     this.#sink = sink;
-    this.#replyPrefixes = replyPrefixes;
+    this.#context = context;
     this.#onClose = onClose;
-    this.#held = new HoldQueue(limits, (held) => held.message.body?.length ?? 0);
+    this.#held = new HoldQueue(context.holds, (held) => held.message.body?.length ?? 0);
   }
 
   /** The client's callback. */
   receive(error: Error | null, message: NatsMessageLike): void {
     if (this.#closed) return;
     if (error !== null) {
-      this.refused = natsError(error, "subscribe");
+      this.refused = this.#context.natsError(error, "subscribe");
       if (this.active) this.#sink.failed(this.refused);
       return;
     }
-    const held = { message: incomingMessage(message, this.#replyPrefixes), position: ++this.#position };
+    const held = { message: incomingMessage(message, this.#context.options.replyPrefixes), position: ++this.#position };
     if (this.#held.push(held)) {
       this.#pass();
       return;
@@ -58,7 +57,7 @@ export class NatsConsumer implements TransportSubscription {
     if (this.#overflowing) return;
     this.#overflowing = true;
     const text = `nats: ${this.#held.length} messages wait for a slow consumer; newer ones are dropped`;
-    this.#sink.failed(new EventError("buffer-full", text, { retryable: true }));
+    this.#sink.failed(new this.#context.EventError("buffer-full", text, { retryable: true }));
   }
 
   credit(n: number): void {
@@ -97,9 +96,12 @@ export class NatsConsumer implements TransportSubscription {
       const held = this.#held.shift();
       if (this.#held.length === 0) this.#overflowing = false;
       this.#unsettled++;
-      this.#sink.deliver(new NatsDelivery(held, this.#abort.signal, this.#settled));
+      this.#sink.deliver(new NatsDelivery(held, this.#abort.signal, this.#settled, this.#noRetry));
     }
   }
+
+  readonly #noRetry = (): EventError =>
+    new this.#context.EventError("unsupported", "nats: core NATS delivers once and cannot retry");
 
   readonly #settled = (held: Held, giveBack: boolean): void => {
     this.#unsettled--;
@@ -115,12 +117,19 @@ class NatsDelivery implements Delivery {
   readonly signal: AbortSignal;
   readonly #held: Held;
   readonly #settled: (held: Held, giveBack: boolean) => void;
+  readonly #noRetry: () => EventError;
   #open = true;
 
-  constructor(held: Held, signal: AbortSignal, settled: (held: Held, giveBack: boolean) => void) {
+  constructor(
+    held: Held,
+    signal: AbortSignal,
+    settled: (held: Held, giveBack: boolean) => void,
+    noRetry: () => EventError,
+  ) {
     this.#held = held;
     this.signal = signal;
     this.#settled = settled;
+    this.#noRetry = noRetry;
   }
 
   get message(): IncomingMessage {
@@ -133,7 +142,7 @@ class NatsDelivery implements Delivery {
 
   settle(verdict: Verdict): Promise<void> {
     if (verdict.kind === "retry") {
-      return Promise.reject(new EventError("unsupported", "nats: core NATS delivers once and cannot retry"));
+      return Promise.reject(this.#noRetry());
     }
     this.#done(false);
     return Promise.resolve();

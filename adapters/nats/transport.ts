@@ -1,23 +1,15 @@
-import { type Clock, systemClock } from "../../core/clock.ts";
+import { systemClock } from "../../core/clock.ts";
+import { abortable, withinDeadline } from "../../core/deadline.ts";
 import { EventError } from "../../core/errors.ts";
-import type { OutgoingMessage } from "../../core/message.ts";
+import { checkDestination } from "../../core/routing.ts";
 import type { Capabilities, Transport } from "../../core/transport.ts";
-import { closeTransport } from "./close.ts";
-import { startConsumer } from "./consume.ts";
-import { entryOf } from "./entry-ring.ts";
-import { headerBlock } from "./header-block.ts";
-import { incomingMessage } from "./incoming.ts";
-import { Link } from "./link.ts";
-import { bufferLimits, holdLimits, type NatsTransportOptions } from "./options.ts";
-import { Outbox } from "./outbox.ts";
-import { notStored, PublishCall } from "./publish-call.ts";
-import { natsRequest } from "./request.ts";
-import { createSlab, type EncodedMessage } from "./slab.ts";
-import { isToken, shown } from "./subject.ts";
-import type { NatsConsumer } from "./subscription.ts";
-
-/** What a nats-server takes unless configured otherwise. */
-const DEFAULT_MAX_PAYLOAD_BYTES = 1_048_576;
+import { createEncoder, type Encoder } from "./encoder.ts";
+import { closedError, natsError } from "./errors.ts";
+import { createLink } from "./link.ts";
+import { limits, type NatsTransportOptions } from "./options.ts";
+import { createOutbox } from "./outbox.ts";
+import { publishAll } from "./publish.ts";
+import type { ReceiveContext } from "./receive-context.ts";
 
 /**
  * Binds Waybill to an open NATS connection (core NATS, at most once for consumers).
@@ -48,27 +40,33 @@ const DEFAULT_MAX_PAYLOAD_BYTES = 1_048_576;
  * ```
  */
 export function natsTransport(options: NatsTransportOptions): Transport {
-  const { connection, replyPrefixes = ["_INBOX."], closeConnection = false, name = "nats" } = options;
-  const clock: Clock = options.clock ?? systemClock;
-  const holds = holdLimits(options.hold);
-  const slab = createSlab();
-  const consumers = new Set<NatsConsumer>();
-  const outbox = new Outbox(connection, bufferLimits(options.buffer), clock);
-  const link = new Link(connection, {
-    up: () => outbox.up(),
-    down: () => outbox.down(),
-    closed: (reason) => void outbox.dispose(reason),
-    denied: (denial) => outbox.refuse(denial),
+  const { connection, clock = systemClock } = options;
+  const holds = limits("hold", options.hold, { maxMessages: 65_536, maxBytes: 67_108_864 });
+  const bounds = limits("buffer", options.buffer, {
+    maxEvents: 65_536,
+    maxBytes: 67_108_864,
+    maxAgeMs: 60_000,
+    stallMs: 5_000,
   });
-  outbox.attach(link);
-  let closing = false;
-
-  let maxPayloadBytes = DEFAULT_MAX_PAYLOAD_BYTES;
-  const maxMessageBytes = (): number => {
-    // The client forgets the server's word while it dials; the last one known holds meanwhile.
-    maxPayloadBytes = connection.info?.max_payload ?? maxPayloadBytes;
-    return maxPayloadBytes;
+  const link = createLink(connection, (subject, error) => outbox.refuse(subject, error));
+  const outbox = createOutbox(connection, link, clock, bounds);
+  const receiving: ReceiveContext = {
+    options,
+    link,
+    clock,
+    holds,
+    EventError,
+    closedError,
+    natsError,
+    consumers: new Set(),
   };
+  const bytesOf = createEncoder();
+  let closing = false;
+  // The last one that passed: comparing is cheaper than testing.
+  let lastSubject = "";
+  // What a nats-server takes unless configured otherwise.
+  let maxMessageBytes = 1_048_576;
+
   const capabilities: Capabilities = {
     system: "nats",
     binding: { prefix: "ce-", contentType: "ce-datacontenttype", percentEncoded: true },
@@ -82,94 +80,80 @@ export function natsTransport(options: NatsTransportOptions): Transport {
     deduplication: false,
     wildcards: true,
     get maxMessageBytes() {
-      return maxMessageBytes();
+      // The client forgets the server's word while it dials; the last one known holds meanwhile.
+      maxMessageBytes = connection.info?.max_payload ?? maxMessageBytes;
+      return maxMessageBytes;
     },
+  };
+
+  const checkOpen = (): void => {
+    if (closing || link.state === "closed") throw closedError();
   };
 
   /** Throws for what could never be sent. */
-  const encode = (message: OutgoingMessage): EncodedMessage => {
-    if (closing || link.state === "closed") throw new EventError("closed", "nats: the transport is closed");
-    const { destination } = message;
-    if (!isToken(destination)) {
-      throw new EventError("invalid-destination", `nats: not a subject: ${shown(destination)}`);
+  const encode: Encoder = (message, settled) => {
+    checkOpen();
+    if (message.destination !== lastSubject) {
+      checkDestination(message.destination);
+      lastSubject = message.destination;
     }
-    const encoded = slab.encode(headerBlock(message.headers), message.body);
-    const bytes = (encoded.head?.length ?? 0) + encoded.body.length;
-    const bound = maxMessageBytes();
-    if (bytes <= bound) return encoded;
-    throw new EventError("too-large", `nats: ${bytes} bytes to ${destination}, the server takes ${bound}`);
+    const entry = bytesOf(message, settled);
+    const most = capabilities.maxMessageBytes;
+    if (entry.bytes <= most) return entry;
+    throw new EventError("too-large", `nats: ${entry.bytes} bytes to ${entry.subject}, the server takes ${most}`);
   };
+
+  /** What receives. A page that is offline may be unable to load it. */
+  const load = (): Promise<typeof import("./receiving.ts")> =>
+    import("./receiving.ts").catch((reason: unknown) => {
+      throw EventError.from(reason, "unreachable", true);
+    });
 
   return {
-    name,
+    name: options.name ?? "nats",
     capabilities,
 
-    publish(messages, { signal } = {}) {
-      if (messages.length === 0) return Promise.resolve([]);
-      return new Promise((resolve) => {
-        const call = new PublishCall(messages.length, resolve);
-        if (signal !== undefined) abortable(call, signal, outbox);
-        messages.forEach((message, index) => {
-          try {
-            if (signal?.aborted) throw new EventError("aborted", "nats: publish was aborted", { cause: signal.reason });
-            const entry = entryOf(message.destination, encode(message), outbox.nowMs(), call, index);
-            call.entries?.push(entry);
-            if (outbox.accept(entry)) return;
-            throw new EventError("buffer-full", "nats: too much waits for a confirmation", { retryable: true });
-          } catch (reason) {
-            call.settle(index, notStored(EventError.from(reason), "failed"));
-          }
-        });
-      });
+    publish: (messages, { signal } = {}) => publishAll(outbox, encode, messages, signal),
+    post: (message) => outbox.accept(encode(message)),
+
+    async consume(source, sink) {
+      const { startConsumer } = await load();
+      checkOpen();
+      return startConsumer(receiving, source, sink);
     },
 
-    post(message) {
-      return outbox.accept(entryOf(message.destination, encode(message), outbox.nowMs(), undefined, 0));
+    async request(message, { timeoutMs, signal }) {
+      const deadlineMs = clock.now() + timeoutMs;
+      const entry = encode(message);
+      const { natsRequest } = await load();
+      return natsRequest(receiving, entry, { timeoutMs, deadlineMs, signal });
     },
 
-    consume: (source, sink) => startConsumer({ connection, link, holds, replyPrefixes, consumers }, source, sink),
-
-    async request(message, requestOptions) {
-      const answer = await natsRequest(
-        { connection, link, clock },
-        message.destination,
-        encode(message),
-        requestOptions,
-      );
-      return incomingMessage(answer, replyPrefixes);
-    },
-
-    health: () => ({ state: closing ? "closed" : link.state, buffered: outbox.events, bufferedBytes: outbox.bytes }),
-    onStatus: (listener) => link.listen(listener),
+    health: () => ({ state: closing ? "closed" : link.state, ...outbox.size() }),
+    onStatus: link.listen,
 
     flush: ({ signal } = {}) =>
-      new Promise((resolve, reject) => {
-        const abort = (): void => {
-          leave();
-          reject(new EventError("aborted", "nats: flush was aborted", { cause: signal?.reason }));
-        };
-        const leave = outbox.whenSettled(() => {
-          signal?.removeEventListener("abort", abort);
-          resolve();
-        });
-        if (signal?.aborted) abort();
-        else signal?.addEventListener("abort", abort, { once: true });
+      abortable(outbox.settled(), signal, () => {}).catch((reason: unknown) => {
+        throw EventError.from(reason, "aborted");
       }),
 
-    close({ deadlineMs = 10_000 } = {}) {
+    /** Reports exactly what is left. `drain()` of the client would not do: while disconnected it rejects. */
+    async close({ deadlineMs = 10_000 } = {}) {
       closing = true;
-      return closeTransport({ connection, link, outbox, consumers, clock, closeConnection }, deadlineMs);
+      let unsettled = 0;
+      for (const consumer of [...receiving.consumers]) unsettled += (await consumer.close()).unsettled;
+      await withinDeadline(clock, deadlineMs, outbox.settled());
+      const { buffered: unsent } = outbox.size();
+      link.close();
+      if (options.closeConnection) {
+        // The client's close waits for a socket that may never answer; nobody has to wait for that.
+        await withinDeadline(
+          clock,
+          1_000,
+          connection.close().catch(() => undefined),
+        );
+      }
+      return { unsent, unsettled };
     },
   };
-}
-
-function abortable(call: PublishCall, signal: AbortSignal, outbox: Outbox): void {
-  call.entries = [];
-  const abort = (): void => {
-    for (const entry of call.entries ?? []) {
-      outbox.abandon(entry, new EventError("aborted", "nats: publish was aborted", { cause: signal.reason }));
-    }
-  };
-  signal.addEventListener("abort", abort, { once: true });
-  call.onSettled = () => signal.removeEventListener("abort", abort);
 }

@@ -25,10 +25,10 @@ export interface Scheduler {
    * otherwise stop at a gap and started work be done twice; the rest is released. Resolves when nothing runs.
    */
   revoke(lane: string): Promise<void>;
-  /** Releases what has not started and resolves when nothing runs. */
-  stop(): Promise<void>;
-  /** Deliveries that were started and are not over. */
-  running(): number;
+  /** Releases what has not started and resolves when nothing runs. With `finish` what was added still runs. */
+  stop(finish?: boolean): Promise<void>;
+  /** Deliveries that are not over. */
+  held(): number;
   pause(): void;
   resume(): void;
 }
@@ -61,13 +61,15 @@ export function createScheduler({ clock, concurrency, byKey, run, done }: Schedu
   const ready: Item[] = [];
   let head = 0; // of `ready`: shifting a long array costs its length
   let active = 0;
+  let held = 0;
   let arrivals = 0;
   let paused = false;
   let stopping = false;
+  let finishing = false;
   let idle: (() => void) | undefined;
 
   function add(delivery: Delivery): void {
-    if (stopping) {
+    if (stopping && !finishing) {
       delivery.release();
       done();
       return;
@@ -78,6 +80,7 @@ export function createScheduler({ clock, concurrency, byKey, run, done }: Schedu
     const key = byKey && message.key !== undefined ? `${name}\n${message.key}` : undefined;
     const behind = key === undefined ? undefined : keys.get(key);
     const state = behind ? "behind" : "ready";
+    held++;
     const item: Item = { delivery, lane, order: arrivals++, key, attempt: delivery.attempt, state };
     lane.items.add(item);
     if (behind) behind.push(item);
@@ -134,6 +137,7 @@ export function createScheduler({ clock, concurrency, byKey, run, done }: Schedu
 
   function leave(item: Item): void {
     item.state = "over";
+    held--;
     item.timer?.cancel();
     item.lane.items.delete(item);
     done();
@@ -170,10 +174,11 @@ export function createScheduler({ clock, concurrency, byKey, run, done }: Schedu
     });
   }
 
-  function stop(): Promise<void> {
+  function stop(finish = false): Promise<void> {
     stopping = true;
+    finishing = finish;
     paused = false;
-    for (const lane of lanes.values()) releaseWhere(lane, () => true);
+    for (const lane of lanes.values()) releaseWhere(lane, ({ state }) => !finish || state === "pausing");
     pump();
     return new Promise((resolve) => {
       idle = resolve;
@@ -185,7 +190,7 @@ export function createScheduler({ clock, concurrency, byKey, run, done }: Schedu
     add,
     revoke,
     stop,
-    running: () => active,
+    held: () => held,
     pause: () => {
       paused = true;
     },

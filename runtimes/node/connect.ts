@@ -19,9 +19,10 @@ export interface ConnectOptions<C extends Catalog = Catalog> extends BusOptions<
 }
 
 /**
- * Opens what is configured and returns the bus over it; the bus closes what this opened.
+ * Opens what is configured and returns the bus over it; the bus closes what this opened. NATS is connected when
+ * this resolves; Kafka's clients connect with the first publish and the first subscribe, which tell their failures.
  *
- * @throws EventError `unreachable`, `unauthorized`, `peer-missing` (naming the package to install) or `invalid-option`.
+ * @throws EventError `unreachable`, `unauthorized`, `aborted`, `peer-missing` (naming the package) or `invalid-option`.
  *
  * @example
  * ```ts

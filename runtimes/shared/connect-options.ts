@@ -18,6 +18,8 @@ export interface NatsOptions {
   readonly heartbeatMs?: number;
   /** Deadline of the first connect. Default: 5,000. */
   readonly connectTimeoutMs?: number;
+  /** Gives up the first connect with code `aborted`. */
+  readonly signal?: AbortSignal;
 }
 
 /** What every runtime's `connect` takes beside its transports: the options of the bus, but for `transports`. */

@@ -1,4 +1,5 @@
 import { type NatsLike, natsConnectDefaults, natsTransport, toConnectError } from "../../adapters/nats/index.ts";
+import { abortable } from "../../core/deadline.ts";
 import { EventError } from "../../core/errors.ts";
 import type { Transport } from "../../core/transport.ts";
 import type { NatsOptions } from "./connect-options.ts";
@@ -11,7 +12,7 @@ export type NatsConnect = (options: Record<string, unknown>) => Promise<NatsLike
  * own: `wsconnect` can stay pending for ever.
  */
 export async function openNats(connect: NatsConnect, options: NatsOptions, schemes: RegExp): Promise<Transport> {
-  const { servers, name, reconnectWaitMs, heartbeatMs, connectTimeoutMs = 5000, credentials } = options;
+  const { servers, name, reconnectWaitMs, heartbeatMs, connectTimeoutMs = 5000, credentials, signal } = options;
   const list = typeof servers === "string" ? [servers] : [...servers];
   for (const server of list) {
     if (/^[a-z]+:\/\//i.test(server) && !schemes.test(server)) {
@@ -27,16 +28,19 @@ export async function openNats(connect: NatsConnect, options: NatsOptions, schem
     ...login(credentials),
   });
   let timer: ReturnType<typeof setTimeout> | undefined;
+  // Given up, it is closed again as soon as it stands.
+  const abandon = (): void => void connecting.then((connection) => connection.close()).catch(() => undefined);
   const late = new Promise<never>((_, reject) => {
     timer = setTimeout(() => {
       reject(new Error(`no connection within ${connectTimeoutMs} ms`));
-      connecting.then((connection) => connection.close()).catch(() => undefined);
+      abandon();
     }, connectTimeoutMs + 250); // a little longer than the client's own, whose error says more
   });
   try {
-    const connection = await Promise.race([connecting, late]);
+    const connection = await abortable(Promise.race([connecting, late]), signal, abandon);
     return natsTransport({ connection, closeConnection: true });
   } catch (error) {
+    if (signal?.aborted) throw EventError.from(signal.reason, "aborted");
     throw toConnectError(error, list);
   } finally {
     clearTimeout(timer);

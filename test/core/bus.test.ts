@@ -10,6 +10,7 @@ import {
   EventError,
   type envelope,
   type HandlerDelivery,
+  type Transport,
 } from "waybill";
 import { memoryTransport } from "waybill/memory";
 import { fakeClock } from "waybill/testing";
@@ -363,5 +364,110 @@ describe("tracing", () => {
     await bus.publish("order.shipped", { orderId: "o" });
     await clock.advance(0);
     expect(same).toBe(true);
+  });
+});
+
+describe("waiting and closing", () => {
+  test("a publish that takes too long says timeout, one given up says aborted", async () => {
+    const { clock } = setUp();
+    // A transport that answers only when its signal aborts, as a broker that is away does.
+    const silent = memoryTransport({ clock });
+    const publish: Transport["publish"] = (_, { signal } = {}) =>
+      new Promise((resolve) => {
+        const give = () => {
+          const error = EventError.from(new EventError("aborted", "given up", { cause: signal?.reason }));
+          resolve([{ stored: false, outcome: "unknown", retrySafe: false, error }]);
+        };
+        if (signal?.aborted) give();
+        else signal?.addEventListener("abort", give);
+      });
+    const bus = createEventBus({ source: "/t", transports: { silent: { ...silent, publish } }, clock });
+    const late = bus.publish("x", {}, { timeoutMs: 50 }).catch((error: EventError) => error);
+    await clock.advance(60);
+    expect(await late).toMatchObject({ code: "timeout", outcome: "unknown", retrySafe: false });
+    const given = bus.publish("x", {}, { signal: AbortSignal.abort() }).catch((error: EventError) => error);
+    expect(await given).toMatchObject({ code: "aborted", outcome: "unknown" });
+  });
+
+  test("a handler whose target is closed gets its event again", async () => {
+    const { bus, clock, transport } = setUp();
+    const target = createEventBus({ source: "/closed", transports: { memory: memoryTransport({ clock }) }, clock });
+    await target.close();
+    let attempts = 0;
+    await bus.subscribe(
+      "order.shipped",
+      async () => {
+        attempts++;
+        await target.publish("x", {});
+      },
+      { group: "g" },
+    );
+    await bus.publish("order.shipped", { orderId: "o-1" });
+    await clock.advance(2_500);
+    expect(attempts).toBe(3);
+    expect(transport.health().state).toBe("connected");
+  });
+
+  test("a later subscription of a group may not ask for another order, start or concurrency", async () => {
+    const { bus } = setUp();
+    await bus.subscribe("order.placed", () => undefined, { group: "g", concurrency: 4 });
+    expect(await code(bus.subscribe("order.shipped", () => undefined, { group: "g", concurrency: 2 }))).toBe(
+      "invalid-option",
+    );
+    expect(await code(bus.subscribe("order.shipped", () => undefined, { group: "g", order: "none" }))).toBe(
+      "invalid-option",
+    );
+    await bus.subscribe("order.shipped", () => undefined, { group: "g" });
+  });
+
+  test("a subscription that is given up while it opens is left again", async () => {
+    const { clock } = setUp();
+    const memory = memoryTransport({ clock });
+    let closed = 0;
+    const consume: Transport["consume"] = async (source, sink) => {
+      await new Promise<void>((resolve) => clock.after(100, resolve));
+      const subscription = await memory.consume(source, sink);
+      return { ...subscription, close: (options) => (closed++, subscription.close(options)) };
+    };
+    const bus = createEventBus({ source: "/t", transports: { memory: { ...memory, consume } }, clock });
+    const controller = new AbortController();
+    const failed = code(bus.subscribe("x", () => undefined, { signal: controller.signal }));
+    await clock.advance(10);
+    controller.abort();
+    expect(await failed).toBe("aborted");
+    await clock.advance(200);
+    expect(closed).toBe(1);
+  });
+
+  test("headers beyond the limits are refused when written", async () => {
+    const { bus } = setUp();
+    const headers = Object.fromEntries(Array.from({ length: 300 }, (_, n) => [`x-${n}`, "1"]));
+    expect(await code(bus.publish("order.shipped", { orderId: "o" }, { headers }))).toBe("too-large");
+    expect(await code(bus.publish("order.shipped", { orderId: "o" }, { headers: { x: "y".repeat(70_000) } }))).toBe(
+      "too-large",
+    );
+    expect(await code(bus.publish("order.shipped", { orderId: "o" }, { headers: { Xraceparent: "00" } }))).toBe(
+      "reserved-header",
+    );
+  });
+
+  test("a responder answers over the transport of its subscription, and a failure is not tried again", async () => {
+    const clock = fakeClock();
+    const transports = { a: memoryTransport({ clock }), b: memoryTransport({ clock }) };
+    const routes = [{ type: "**", to: "a" as const }];
+    const bus = createEventBus({ source: "/t", transports, routes, clock });
+    const asking = createEventBus({ source: "/u", transports: { b: transports.b }, clock });
+    let calls = 0;
+    await bus.respond(
+      "quote",
+      () => {
+        calls++;
+        throw new Error("no");
+      },
+      { transport: "b" },
+    );
+    expect(await code(asking.request("quote", {}))).toBe("remote-error");
+    await clock.advance(5_000);
+    expect(calls).toBe(1);
   });
 });

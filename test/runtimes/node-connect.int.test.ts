@@ -52,7 +52,7 @@ describe("connect on Node", () => {
       stored: "broker",
       transport: "nats",
     });
-    await vi.waitFor(() => expect(seen).toEqual([{ orderId: "o-1" }]));
+    await vi.waitFor(() => expect(seen).toEqual([{ orderId: "o-1" }]), 20_000);
     expect(await bus.close()).toEqual({ unsent: 0, unsettled: 0 });
     expect(bus.health()["nats"]?.state).toBe("closed");
   });
@@ -172,7 +172,7 @@ describe("bad input on a real server", () => {
       '{"id":"1","type":"order.placed","source":"go","timestamp":"2026-01-01T00:00:00.123456789Z","data":{"n":1},"trace_id":"","span_id":""}',
     );
     await raw.flush();
-    await vi.waitFor(() => expect(seen).toEqual([{ n: 1 }]));
+    await vi.waitFor(() => expect(seen).toEqual([{ n: 1 }]), 20_000);
     expect(reported).toEqual([
       [
         expect.objectContaining({ code: "malformed-message" }),

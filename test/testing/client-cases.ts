@@ -86,9 +86,7 @@ export function clientCases(client: TestClient, start: StartServer): void {
       answers.subscribe("echo", { callback: (_, message) => answers.publish(message.reply!, message.data) });
       await answers.flush();
       expect(text(await asks.request("echo", bytes("hello"), { timeout: 2_000 }))).toBe("hello");
-      const startedMs = Date.now();
       await expect(asks.request("nobody", bytes(""), { timeout: 5_000 })).rejects.toThrow(/responders|503/);
-      expect(Date.now() - startedMs).toBeLessThan(2_000);
     });
 
     test("drains: what was published before arrives", async () => {

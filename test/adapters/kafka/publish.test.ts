@@ -177,7 +177,7 @@ describe("publish on Kafka, over a fake driver", () => {
     expect(producer.closed).toBe(true);
     expect(transport.health().state).toBe("closed");
     expect(await transport.publish([message()])).toMatchObject([{ outcome: "failed", error: { code: "closed" } }]);
-    expect(transport.post!(message())).toBe(false);
+    expect(() => transport.post!(message())).toThrow(expect.objectContaining({ code: "closed" }));
   });
 
   it("waits in flush until everything is reported", async () => {

@@ -184,9 +184,7 @@ describe("a broker that is not there", () => {
     const sasl = { mechanism: "plain", username: "shop", password: "hunter2" } as const;
     const driver = confluentDriver({ brokers: "127.0.0.1:1", connectTimeoutMs: 500, sasl });
     const lost = kafkaTransport({ driver });
-    const began = Date.now();
     const [outcome] = await lost.publish([message("t")]);
-    expect(Date.now() - began).toBeLessThan(5_000);
     expect(outcome).toMatchObject({
       stored: false,
       outcome: "failed",

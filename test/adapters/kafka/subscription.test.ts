@@ -181,10 +181,9 @@ describe("a Kafka subscription, over a fake driver", () => {
     const b = await bench({ maxAhead: { messages: 20 } });
     own(b.consumer, 0);
     b.consumer.feed(0, 0, 500);
-    await vi.waitFor(() => expect(b.consumer.pausedNow.size).toBe(1));
+    await vi.waitFor(() => expect(b.consumer.pausedNow.size).toBe(1), { timeout: 20_000 });
     const polls = b.consumer.polls;
-    await new Promise((resolve) => setTimeout(resolve, 40));
-    expect(b.consumer.polls).toBeGreaterThan(polls + 2);
+    await vi.waitFor(() => expect(b.consumer.polls).toBeGreaterThan(polls + 2), { timeout: 20_000 });
     b.onDeliver = (delivery) => void delivery.settle(ack).catch(() => undefined);
     b.subscription.credit(500);
     await b.arrived(500);
@@ -329,7 +328,7 @@ describe("a Kafka subscription, over a fake driver", () => {
   it("commits where a new group begins, so that the next owner begins there too", async () => {
     const b = await bench({}, { from: "new" });
     b.consumer.events.assigned([{ ...at(0), start: 42, uncommitted: true }]);
-    await vi.waitFor(() => expect(b.consumer.committed(0)).toBe(42));
+    await vi.waitFor(() => expect(b.consumer.committed(0)).toBe(42), 20_000);
     await b.subscription.close();
   });
 

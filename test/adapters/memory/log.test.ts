@@ -211,7 +211,7 @@ describe("close", () => {
     expect(await transport.publish([message("x")])).toMatchObject([
       { stored: false, outcome: "failed", error: { code: "closed" } },
     ]);
-    expect(transport.post!(message("x"))).toBe(false);
+    expect(() => transport.post!(message("x"))).toThrow(expect.objectContaining({ code: "closed" }));
     await expect(consume(transport)).rejects.toMatchObject({ code: "closed" });
     expect(transport.health()).toEqual({ state: "closed", buffered: 0, bufferedBytes: 0 });
     expect(await transport.close()).toEqual({ unsent: 0, unsettled: 0 });

@@ -1,8 +1,8 @@
 import { MsgHdrsImpl } from "@nats-io/nats-core/internal";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { createEncoder } from "../../../adapters/nats/encoder.ts";
 import { headerBlock } from "../../../adapters/nats/header-block.ts";
-import { createSlab } from "../../../adapters/nats/slab.ts";
 
 const names = fc.stringMatching(/^[!-9;-~]{1,20}$/);
 const values = fc.string({ unit: "binary" }).filter((value) => !/[\r\n\0]/.test(value));
@@ -13,10 +13,9 @@ describe("headerBlock", () => {
   test("is what the client itself would write", () => {
     fc.assert(
       fc.property(fc.array(fc.tuple(names, values), { minLength: 1 }), (entries) => {
-        const { text, ascii } = headerBlock(entries.flat());
+        const text = headerBlock(entries.flat());
         const lines = entries.map(([name, value]) => `${name}: ${value}\r\n`);
         expect(text).toBe(`NATS/1.0\r\n${lines.join("")}\r\n`);
-        if (ascii) expect(encoder.encode(text).length).toBe(text.length);
         const names = new Set(MsgHdrsImpl.decode(encoder.encode(text)).keys());
         expect(names).toEqual(new Set(entries.map(([name]) => name)));
       }),
@@ -40,32 +39,33 @@ describe("headerBlock", () => {
   });
 
   test("refuses control characters in values given as bytes", () => {
-    expect(headerBlock(["a", encoder.encode("x")]).text).toBe("NATS/1.0\r\na: x\r\n\r\n");
+    expect(headerBlock(["a", encoder.encode("x")])).toBe("NATS/1.0\r\na: x\r\n\r\n");
     expect(() => headerBlock(["a", encoder.encode("x\r\nb: c")])).toThrowError(/CR, LF or NUL/);
   });
 
   test("stays right when names outnumber what it remembers", () => {
-    for (let n = 0; n < 3_000; n++) expect(headerBlock([`n${n}`, "v"]).text).toBe(`NATS/1.0\r\nn${n}: v\r\n\r\n`);
+    for (let n = 0; n < 3_000; n++) expect(headerBlock([`n${n}`, "v"])).toBe(`NATS/1.0\r\nn${n}: v\r\n\r\n`);
   });
 });
 
-describe("createSlab", () => {
+describe("createEncoder", () => {
   test("encodes header and body exactly, and never touches earlier messages again", () => {
     fc.assert(
       fc.property(
         fc.array(fc.tuple(fc.array(fc.tuple(names, values), { maxLength: 3 }), bodies), { maxLength: 30 }),
         (messages) => {
-          const slab = createSlab(256);
+          const encode = createEncoder(256);
           const made = messages.map(([entries, body]) => {
-            const block = headerBlock(entries.flat());
-            const expected = [block.text, typeof body === "string" ? body : (body?.slice() ?? "")];
-            return { expected, encoded: slab.encode(block, body), body };
+            const headers = entries.flat();
+            const expected = [headerBlock(headers), typeof body === "string" ? body : (body?.slice() ?? "")];
+            return { expected, encoded: encode({ destination: "a", headers, body }), body };
           });
           for (const { body } of made) if (body instanceof Uint8Array) body.fill(99);
           for (const { expected, encoded } of made) {
             const [text, body] = expected.map((part) => (typeof part === "string" ? encoder.encode(part) : part));
             expect(encoded.head ?? new Uint8Array(0)).toEqual(text);
             expect(encoded.body).toEqual(body);
+            expect(encoded.bytes).toBe(text!.length + body!.length);
           }
         },
       ),

@@ -30,7 +30,7 @@ export function outgoing(destination: string, body: string | Uint8Array | null, 
 }
 
 /** Waits until `check` holds; fails with its last answer after `timeoutMs`. */
-export async function until(check: () => unknown, timeoutMs = 10_000): Promise<void> {
+export async function until(check: () => unknown, timeoutMs = 30_000): Promise<void> {
   const deadlineMs = Date.now() + timeoutMs;
   while (!check()) {
     if (Date.now() > deadlineMs) throw new Error(`still not: ${check}`);

@@ -30,6 +30,11 @@ export function snippetsIn(file: string, text: string): Snippet[] {
   });
 }
 
+/** The name that a snippet gives itself in its first line: `// events.ts`. Others of the document import it by that. */
+function nameOf({ code }: Snippet): string | undefined {
+  return /^\/\/ ([\w-]+\.ts)$/m.exec(code.split("\n", 1)[0]!)?.[1];
+}
+
 /** Compiles every snippet as a module of its own against the sources. Complaints name the place in the document. */
 export function checkSnippets(name: string, snippets: readonly Snippet[]): Complaint[] {
   const folder = join(".cache", "snippets", name);
@@ -37,7 +42,10 @@ export function checkSnippets(name: string, snippets: readonly Snippet[]): Compl
   mkdirSync(join(root, folder), { recursive: true });
   const byFile = new Map<string, Snippet>();
   for (const [index, snippet] of snippets.entries()) {
-    const path = join(folder, `${index}-${snippet.file.replaceAll(/[^\w.-]/g, "_").replace(/\.\w+$/, "")}.ts`);
+    const document = snippet.file.replaceAll(/[^\w.-]/g, "_").replace(/\.\w+$/, "");
+    mkdirSync(join(root, folder, document), { recursive: true });
+    const path = join(folder, document, nameOf(snippet) ?? `${index}.ts`);
+    if (byFile.has(path)) throw new Error(`${snippet.file}:${snippet.line}: a second snippet of that name`);
     writeFileSync(join(root, path), `${snippet.code}\nexport {};\n`);
     byFile.set(path, snippet);
   }

@@ -1,0 +1,22 @@
+import type { Clock } from "../../core/clock.ts";
+import type { EventError } from "../../core/errors.ts";
+import type { closedError, natsError } from "./errors.ts";
+import type { Link } from "./link.ts";
+import type { HoldLimits, NatsTransportOptions } from "./options.ts";
+import type { NatsConsumer } from "./subscription.ts";
+
+/**
+ * What everything that receives works with. Functions and classes come along instead of being imported: what two files share,
+ * a bundler puts into a third, which every page would load.
+ */
+export interface ReceiveContext {
+  readonly options: NatsTransportOptions;
+  readonly link: Link;
+  readonly clock: Clock;
+  readonly holds: HoldLimits;
+  readonly EventError: typeof EventError;
+  readonly closedError: typeof closedError;
+  readonly natsError: typeof natsError;
+  /** Everything that runs, for the transport's close. */
+  readonly consumers: Set<NatsConsumer>;
+}
