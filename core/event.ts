@@ -1,6 +1,4 @@
-import { type Clock, systemClock } from "./clock.ts";
 import { EventError, type EventErrorCode } from "./errors.ts";
-import { defaultIds, type IdGenerator } from "./id.ts";
 
 /** A CloudEvents extension value. Codecs that write headers carry it as text. */
 export type ExtensionValue = string | number | boolean;
@@ -31,27 +29,6 @@ export interface CloudEvent<Type extends string = string, Data = unknown> {
   readonly extensions: Extensions;
 }
 
-/** What {@link createEvent} takes. */
-export interface EventInit<Type extends string = string, Data = unknown> {
-  readonly type: Type;
-  readonly source: string;
-  readonly data?: Data;
-  /** Default: a new UUIDv7. */
-  readonly id?: string | undefined;
-  /** Default: now. */
-  readonly time?: string | undefined;
-  readonly subject?: string | undefined;
-  readonly datacontenttype?: string | undefined;
-  readonly dataschema?: string | undefined;
-  readonly extensions?: Readonly<Record<string, ExtensionValue>> | undefined;
-}
-
-/** Where {@link createEvent} takes its defaults from. */
-export interface EventDefaults {
-  readonly clock?: Clock;
-  readonly ids?: IdGenerator;
-}
-
 /** The context attributes that are not extensions and may be left out, in the order of the specification. */
 export const optionalAttributes = ["datacontenttype", "dataschema", "subject", "time"] as const;
 
@@ -75,53 +52,13 @@ export function checkTime(time: string, code: EventErrorCode = "invalid-event"):
 /** Throws unless the name and value may be an extension. */
 export function checkExtension(name: string, value: unknown, code: EventErrorCode = "invalid-event"): void {
   if (!/^[a-z0-9]+$/.test(name) || reservedNames.has(name)) {
-    throw new EventError(code, `extension "${name.slice(0, 64)}": a name is of a-z and 0-9 and no attribute's own`);
+    throw new EventError(code, `extension "${name.slice(0, 64)}": a name is of a-z and 0-9, and no attribute`);
   }
   const legal = typeof value === "boolean" || (Number.isInteger(value) && value === ~~(value as number));
   if (typeof value === "string" ? forbidden.test(value) : !legal) {
     throw new EventError(
       code,
-      `extension "${name}" must be text without control characters, a 32-bit integer or a boolean`,
+      `extension "${name}" must be text without control characters, a 32-bit integer or boolean`,
     );
   }
-}
-
-/** Copies extensions into a record without prototype, so that no name can reach `Object.prototype`. */
-export function copyExtensions(...from: (Extensions | undefined)[]): Record<string, ExtensionValue> {
-  return Object.assign(Object.create(null), ...from) as Record<string, ExtensionValue>;
-}
-
-/** Throws unless every attribute is what CloudEvents 1.0 asks for. */
-export function checkEvent(event: CloudEvent, code?: EventErrorCode): void {
-  checkText("id", event.id, code);
-  checkText("source", event.source, code);
-  checkText("type", event.type, code);
-  for (const name of optionalAttributes) if (event[name] !== undefined) checkText(name, event[name], code);
-  if (event.time !== undefined) checkTime(event.time, code);
-  for (const name in event.extensions) checkExtension(name, event.extensions[name], code);
-}
-
-/**
- * Makes an event by hand; `bus.publish` does it for you.
- *
- * @throws EventError `invalid-event` when an attribute breaks the rules of CloudEvents 1.0.
- *
- * @example
- * ```ts
- * import { createEvent } from "waybill";
- *
- * const event = createEvent({ type: "order.placed", source: "/shop", data: { orderId: "o-1" } });
- * console.log(event.id, event.time);
- * ```
- */
-export function createEvent<const Type extends string, Data = undefined>(
-  init: EventInit<Type, Data>,
-  { clock = systemClock, ids = defaultIds }: EventDefaults = {},
-): CloudEvent<Type, Data> {
-  const { extensions, data, id = ids(), time = new Date(clock.now()).toISOString(), ...rest } = init;
-  const given: Record<string, unknown> = {};
-  for (const [name, value] of Object.entries(rest)) if (value !== undefined) given[name] = value;
-  const event = { ...given, id, time, data, extensions: Object.freeze(copyExtensions(extensions)) };
-  checkEvent(event as unknown as CloudEvent);
-  return Object.freeze(event) as unknown as CloudEvent<Type, Data>;
 }

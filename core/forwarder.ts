@@ -1,5 +1,6 @@
+import { copyExtensions } from "./create-event.ts";
 import type { Environment } from "./environment.ts";
-import { type CloudEvent, copyExtensions, type Extensions } from "./event.ts";
+import type { CloudEvent, Extensions } from "./event.ts";
 import type { ForwardOptions, Receipt } from "./options.ts";
 import type { Publisher } from "./publisher.ts";
 import { checkDestination, type Plan } from "./routing.ts";

@@ -22,15 +22,9 @@ export { type Clock, systemClock, type Timer } from "./clock.ts";
 export { cloudEventsBinary } from "./codec/cloudevents-binary.ts";
 export type { Codec } from "./codec/codec.ts";
 export { envelope } from "./codec/envelope.ts";
+export { createEvent, type EventDefaults, type EventInit } from "./create-event.ts";
 export { EventError, type EventErrorCode, type EventErrorOptions } from "./errors.ts";
-export {
-  type CloudEvent,
-  createEvent,
-  type EventDefaults,
-  type EventInit,
-  type Extensions,
-  type ExtensionValue,
-} from "./event.ts";
+export type { CloudEvent, Extensions, ExtensionValue } from "./event.ts";
 export { type IdGenerator, type RandomSource, systemRandom, type UuidOptions, uuidv7 } from "./id.ts";
 export { defaultLimits, type Limits } from "./limits.ts";
 export type { Logger } from "./logger.ts";

@@ -121,12 +121,11 @@ function checkOptions(options: PublishOptions): void {
   if (options.time !== undefined) checkTime(options.time);
   for (const name in options.extensions) checkExtension(name, options.extensions[name]);
   for (const name in options.headers) {
-    if (reserved.test(name))
-      throw new EventError("reserved-header", `header "${name}" belongs to Waybill or the broker`);
+    if (reserved.test(name)) throw new EventError("reserved-header", `header "${name}" is reserved`);
     if (!headerName.test(name) || /[\r\n\0]/.test(options.headers[name]!)) {
       throw new EventError(
         "invalid-header",
-        `header ${JSON.stringify(name)}: no CR, LF or NUL, and a name of token characters`,
+        `header ${JSON.stringify(name)}: a name is a token, no value has CR, LF or NUL`,
       );
     }
   }
@@ -141,16 +140,15 @@ function checkSize(body: string | Uint8Array | null, headers: HeaderEntries, lim
   const { maxEventBytes, maxHeaderBytes, maxHeaders } = limits;
   let size = 0;
   for (const part of headers) size += part.length;
-  if (size > maxHeaderBytes || headers.length > 2 * maxHeaders) {
-    const found = `${headers.length / 2} headers of ${size} characters`;
-    throw new EventError("too-large", `the event has ${found}, ${maxHeaders} of ${maxHeaderBytes} are allowed`);
-  }
+  limit("headers", headers.length / 2, maxHeaders);
+  limit("characters of headers", size, maxHeaderBytes);
   // A UTF-16 unit takes three bytes at most, so that short text needs no counting.
   if (body === null || body.length * 3 <= maxEventBytes) return;
-  size = typeof body === "string" ? new TextEncoder().encode(body).length : body.length;
-  if (size > maxEventBytes) {
-    throw new EventError("too-large", `the event has ${size} bytes, ${maxEventBytes} are allowed`);
-  }
+  limit("bytes", typeof body === "string" ? new TextEncoder().encode(body).length : body.length, maxEventBytes);
+}
+
+function limit(what: string, found: number, allowed: number): void {
+  if (found > allowed) throw new EventError("too-large", `the event has ${found} ${what}, ${allowed} are allowed`);
 }
 
 /** FNV-1a, 32 bits. The id in front tells events apart; the hash only tells its copies apart. */

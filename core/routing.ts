@@ -37,8 +37,8 @@ export function checkDestination(destination: string): void {
   if (typeof destination !== "string" || destination.length > 255 || !destinationPattern.test(destination)) {
     throw new EventError(
       "invalid-destination",
-      `destination ${JSON.stringify(String(destination).slice(0, 64))}: at most 255 characters in non-empty tokens, ` +
-        'without wildcard, white space and control character, and no "$" in front',
+      `destination ${JSON.stringify(String(destination).slice(0, 64))}: up to 255 characters, ` +
+        'no empty token, wildcard, space or control character, no leading "$"',
     );
   }
 }

@@ -1,4 +1,5 @@
-import { abortable, deadline } from "./deadline.ts";
+import { abortable } from "./abortable.ts";
+import { deadline } from "./deadline.ts";
 import { createDispatcher, type Dispatcher, type Listening, toWildcard } from "./dispatch.ts";
 import type { Environment } from "./environment.ts";
 import { EventError } from "./errors.ts";

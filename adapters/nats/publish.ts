@@ -1,8 +1,9 @@
-import { abortable } from "../../core/deadline.ts";
+import { abortable } from "../../core/abortable.ts";
 import { EventError } from "../../core/errors.ts";
 import type { OutgoingMessage } from "../../core/message.ts";
 import type { PublishOutcome } from "../../core/transport.ts";
 import type { Encoder } from "./encoder.ts";
+import { onAbort } from "./on-abort.ts";
 import { type Entry, notStored, type Outbox } from "./outbox.ts";
 
 /** Puts messages into the outbox; resolves with their outcomes when the last is known. */
@@ -12,15 +13,18 @@ export function publishAll(
   messages: readonly OutgoingMessage[],
   signal: AbortSignal | undefined,
 ): Promise<readonly PublishOutcome[]> {
-  const entries: Entry[] = [];
-  const published = new Promise<readonly PublishOutcome[]>((resolve) => {
+  return new Promise((resolve) => {
     const outcomes: PublishOutcome[] = [];
+    const entries: Entry[] = [];
     let left = messages.length;
+    let leave = (): void => {};
     if (left === 0) resolve(outcomes);
     messages.forEach((message, index) => {
       const settled = (outcome: PublishOutcome): void => {
         outcomes[index] = outcome;
-        if (--left === 0) resolve(outcomes);
+        if (--left > 0) return;
+        leave();
+        resolve(outcomes);
       };
       try {
         const entry = encode(message, settled);
@@ -30,11 +34,10 @@ export function publishAll(
         settled(notStored(EventError.from(reason)));
       }
     });
+    if (left > 0 && signal) {
+      leave = onAbort(signal, (error) => {
+        for (const entry of entries) outbox.abandon(entry, error);
+      });
+    }
   });
-  const abandon = (): void => {
-    for (const entry of entries) outbox.abandon(entry, EventError.from(signal!.reason, "aborted"));
-  };
-  // What an abort leaves behind is settled, so that the outcomes are there in any case.
-  if (signal) abortable(published, signal, abandon).catch(() => {});
-  return published;
 }

@@ -6,8 +6,8 @@ import type { HoldLimits, NatsTransportOptions } from "./options.ts";
 import type { NatsConsumer } from "./subscription.ts";
 
 /**
- * What everything that receives works with. Functions and classes come along instead of being imported: what two files share,
- * a bundler puts into a third, which every page would load.
+ * What everything that receives works with. Functions and the error's class come along instead of being imported: what
+ * two chunks share a bundler puts into a third one, which every page would have to load.
  */
 export interface ReceiveContext {
   readonly options: NatsTransportOptions;

@@ -1,11 +1,13 @@
+import { abortable } from "../../core/abortable.ts";
 import { systemClock } from "../../core/clock.ts";
-import { abortable, withinDeadline } from "../../core/deadline.ts";
+import { withinDeadline } from "../../core/deadline.ts";
 import { EventError } from "../../core/errors.ts";
 import { checkDestination } from "../../core/routing.ts";
 import type { Capabilities, Transport } from "../../core/transport.ts";
 import { createEncoder, type Encoder } from "./encoder.ts";
 import { closedError, natsError } from "./errors.ts";
 import { createLink } from "./link.ts";
+import { onAbort } from "./on-abort.ts";
 import { limits, type NatsTransportOptions } from "./options.ts";
 import { createOutbox } from "./outbox.ts";
 import { publishAll } from "./publish.ts";
@@ -133,8 +135,12 @@ export function natsTransport(options: NatsTransportOptions): Transport {
     onStatus: link.listen,
 
     flush: ({ signal } = {}) =>
-      abortable(outbox.settled(), signal, () => {}).catch((reason: unknown) => {
-        throw EventError.from(reason, "aborted");
+      new Promise((resolve, reject) => {
+        const leave = onAbort(signal, reject);
+        void outbox.settled().then(() => {
+          leave();
+          resolve();
+        });
       }),
 
     /** Reports exactly what is left. `drain()` of the client would not do: while disconnected it rejects. */

@@ -1,5 +1,6 @@
+import { checkEvent, copyExtensions } from "../create-event.ts";
 import { EventError } from "../errors.ts";
-import { type CloudEvent, checkEvent, copyExtensions, type Extensions, optionalAttributes } from "../event.ts";
+import { type CloudEvent, type Extensions, optionalAttributes } from "../event.ts";
 import type { Limits } from "../limits.ts";
 import type { IncomingMessage } from "../message.ts";
 import type { HeaderBinding } from "../transport.ts";

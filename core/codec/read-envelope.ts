@@ -1,11 +1,5 @@
-import {
-  type CloudEvent,
-  checkEvent,
-  checkExtension,
-  checkText,
-  copyExtensions,
-  type ExtensionValue,
-} from "../event.ts";
+import { checkEvent, copyExtensions } from "../create-event.ts";
+import { type CloudEvent, checkExtension, checkText, type ExtensionValue } from "../event.ts";
 import { attributes, others } from "./envelope.ts";
 
 /** Ids that are not all zero, as Go writes them without an SDK. */

@@ -1,5 +1,5 @@
 import { type NatsLike, natsConnectDefaults, natsTransport, toConnectError } from "../../adapters/nats/index.ts";
-import { abortable } from "../../core/deadline.ts";
+import { abortable } from "../../core/abortable.ts";
 import { EventError } from "../../core/errors.ts";
 import type { Transport } from "../../core/transport.ts";
 import type { NatsOptions } from "./connect-options.ts";

@@ -1,0 +1,73 @@
+import { type Clock, systemClock } from "./clock.ts";
+import type { EventErrorCode } from "./errors.ts";
+import {
+  type CloudEvent,
+  checkExtension,
+  checkText,
+  checkTime,
+  type Extensions,
+  type ExtensionValue,
+  optionalAttributes,
+} from "./event.ts";
+import { defaultIds, type IdGenerator } from "./id.ts";
+
+/** What {@link createEvent} takes. */
+export interface EventInit<Type extends string = string, Data = unknown> {
+  readonly type: Type;
+  readonly source: string;
+  readonly data?: Data;
+  /** Default: a new UUIDv7. */
+  readonly id?: string | undefined;
+  /** Default: now. */
+  readonly time?: string | undefined;
+  readonly subject?: string | undefined;
+  readonly datacontenttype?: string | undefined;
+  readonly dataschema?: string | undefined;
+  readonly extensions?: Readonly<Record<string, ExtensionValue>> | undefined;
+}
+
+/** Where {@link createEvent} takes its defaults from. */
+export interface EventDefaults {
+  readonly clock?: Clock;
+  readonly ids?: IdGenerator;
+}
+
+/** Copies extensions into a record without prototype, so that no name can reach `Object.prototype`. */
+export function copyExtensions(...from: (Extensions | undefined)[]): Record<string, ExtensionValue> {
+  return Object.assign(Object.create(null), ...from) as Record<string, ExtensionValue>;
+}
+
+/** Throws unless every attribute is what CloudEvents 1.0 asks for. */
+export function checkEvent(event: CloudEvent, code?: EventErrorCode): void {
+  checkText("id", event.id, code);
+  checkText("source", event.source, code);
+  checkText("type", event.type, code);
+  for (const name of optionalAttributes) if (event[name] !== undefined) checkText(name, event[name], code);
+  if (event.time !== undefined) checkTime(event.time, code);
+  for (const name in event.extensions) checkExtension(name, event.extensions[name], code);
+}
+
+/**
+ * Makes an event by hand; `bus.publish` does it for you.
+ *
+ * @throws EventError `invalid-event` when an attribute breaks the rules of CloudEvents 1.0.
+ *
+ * @example
+ * ```ts
+ * import { createEvent } from "waybill";
+ *
+ * const event = createEvent({ type: "order.placed", source: "/shop", data: { orderId: "o-1" } });
+ * console.log(event.id, event.time);
+ * ```
+ */
+export function createEvent<const Type extends string, Data = undefined>(
+  init: EventInit<Type, Data>,
+  { clock = systemClock, ids = defaultIds }: EventDefaults = {},
+): CloudEvent<Type, Data> {
+  const { extensions, data, id = ids(), time = new Date(clock.now()).toISOString(), ...rest } = init;
+  const given: Record<string, unknown> = {};
+  for (const [name, value] of Object.entries(rest)) if (value !== undefined) given[name] = value;
+  const event = { ...given, id, time, data, extensions: Object.freeze(copyExtensions(extensions)) };
+  checkEvent(event as unknown as CloudEvent);
+  return Object.freeze(event) as unknown as CloudEvent<Type, Data>;
+}
