@@ -1,5 +1,6 @@
-// `npm run size`: gzipped sizes against scripts/size-budget.json. `--json` prints the rows as JSON.
-import { existsSync, readFileSync } from "node:fs";
+// `npm run size`: gzipped sizes against scripts/size-budget.json. `--json` prints the rows as JSON,
+// `--write` puts them into the README.
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { pathToFileURL } from "node:url";
 import { gzipSync } from "node:zlib";
 import { build } from "esbuild";
@@ -110,6 +111,33 @@ export async function measureSizes() {
   return rows;
 }
 
+const readme = at("README.md");
+const cell = (bytes) => `${(bytes / 1_024).toFixed(1)} KB`;
+const entryRow = /^\| `(?<entry>[^`]+)` +\|(?<text>.*)\|[^|]*\|$/;
+
+/** The README's table of entry points with the sizes of `rows` in its last column. */
+function withSizes(text, rows) {
+  const [before, table, after] = text.split(/(?<=<!-- sizes:begin -->\n)|(?=<!-- sizes:end -->)/);
+  const lines = table.split("\n").map((line) => {
+    const { entry, text: middle } = entryRow.exec(line)?.groups ?? {};
+    const row = rows.find((each) => each.entry !== undefined && each.entry === entry && each.bytes !== undefined);
+    if (!row) return line;
+    return `| \`${entry}\` | ${middle.trim()} | ${cell(row.bytes)}${row.onDemandBytes ? ` + ${cell(row.onDemandBytes)}` : ""} |`;
+  });
+  return before + lines.join("\n") + after;
+}
+
+/** Sizes in the README that are off by more than zlib and esbuild differ from release to release. */
+function drift(rows) {
+  const numbers = (text) =>
+    text.split("\n").flatMap((line) => (entryRow.exec(line) ? [line.match(/[\d.]+(?= KB)/g) ?? []] : []));
+  const text = readFileSync(readme, "utf8");
+  const written = numbers(text).flat().map(Number);
+  const measured = numbers(withSizes(text, rows)).flat().map(Number);
+  const same = written.length === measured.length && written.every((size, n) => Math.abs(size - measured[n]) <= 0.2);
+  return same ? [] : ["the README's sizes are not the measured ones: npm run size -- --write"];
+}
+
 const kibibytes = (bytes) => (bytes === undefined ? "" : `${(bytes / 1_024).toFixed(1)} KiB`);
 
 /**
@@ -117,7 +145,7 @@ const kibibytes = (bytes) => (bytes === undefined ? "" : `${(bytes / 1_024).toFi
  *
  * @returns {Promise<{ passed: number, failed: number, skips: [], failures: string[] }>}
  */
-export async function runSize({ json = false } = {}) {
+export async function runSize({ json = false, write = false } = {}) {
   const rows = await measureSizes();
   const problems = rows.filter(({ problem }) => problem !== undefined);
   if (json) console.log(JSON.stringify(rows, null, 2));
@@ -134,11 +162,16 @@ export async function runSize({ json = false } = {}) {
     console.log(table(head, body));
     for (const { name, problem } of problems) console.log(`FAILED  ${name}: ${problem}`);
   }
-  const failures = problems.map(({ name, problem }) => `size of ${name}: ${problem}`);
-  return { passed: rows.length - problems.length, failed: problems.length, skips: [], failures };
+  if (write) writeFileSync(readme, withSizes(readFileSync(readme, "utf8"), rows));
+  const failures = [...problems.map(({ name, problem }) => `size of ${name}: ${problem}`), ...drift(rows)];
+  if (!json) for (const failure of failures.slice(problems.length)) console.log(`FAILED  ${failure}`);
+  return { passed: rows.length + 1 - failures.length, failed: failures.length, skips: [], failures };
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1]).href) {
-  const { failed } = await runSize({ json: process.argv.includes("--json") });
+  const { failed } = await runSize({
+    json: process.argv.includes("--json"),
+    write: process.argv.includes("--write"),
+  });
   process.exit(failed > 0 ? 1 : 0);
 }
