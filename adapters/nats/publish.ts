@@ -1,4 +1,3 @@
-import { abortable } from "../../core/abortable.ts";
 import { EventError } from "../../core/errors.ts";
 import type { OutgoingMessage } from "../../core/message.ts";
 import type { PublishOutcome } from "../../core/transport.ts";

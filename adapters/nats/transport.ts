@@ -1,4 +1,3 @@
-import { abortable } from "../../core/abortable.ts";
 import { systemClock } from "../../core/clock.ts";
 import { withinDeadline } from "../../core/deadline.ts";
 import { EventError } from "../../core/errors.ts";

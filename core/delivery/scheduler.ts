@@ -101,7 +101,7 @@ export function createScheduler({ clock, concurrency, byKey, run, done }: Schedu
       const item = ready[head++]!;
       if (head > 1024 && head * 2 > ready.length) head -= ready.splice(0, head).length;
       if (item.state !== "ready") continue; // released meanwhile
-      if (stopping) {
+      if (stopping && !finishing) {
         release(item); // of a lane that was being revoked
         continue;
       }
