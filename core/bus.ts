@@ -125,7 +125,7 @@ export function createEventBus<const T extends Transports, C extends Catalog = C
         try {
           listener(error, origin);
         } catch (cause) {
-          logger?.error("an onError listener threw", { cause });
+          logger?.error("onError: a listener threw", { cause });
         }
       }
       if (errorListeners.size === 0) logger?.error(error.message, { code: error.code, ...origin });
@@ -142,7 +142,7 @@ export function createEventBus<const T extends Transports, C extends Catalog = C
       ({ createConsuming }) => createConsuming(env, outbound, publisher),
       (cause) => {
         loading = undefined; // the network may be back for the next call
-        throw new EventError("unreachable", "the consuming half could not be loaded", { cause, retryable: true });
+        throw new EventError("unreachable", "a part of Waybill could not be loaded", { cause, retryable: true });
       },
     );
     return loading;

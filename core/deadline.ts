@@ -15,7 +15,7 @@ export function deadline(clock: Clock, { signal, timeoutMs }: WaitOptions): Dead
   if (!signal && timeoutMs === undefined) return undefined;
   const controller = new AbortController();
   const onAbort = (): void => {
-    controller.abort(new EventError("aborted", "the caller gave up", { cause: signal?.reason }));
+    controller.abort(new EventError("aborted", "given up", { cause: signal?.reason }));
   };
   const timer =
     timeoutMs === undefined

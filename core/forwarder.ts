@@ -22,7 +22,7 @@ export function createForwarder({ checkOpen, router }: Environment, send: Publis
       const plan: Plan = { type, name, destination, transport: router.transport(name), definition: undefined };
       const kept = copyExtensions(extensions, options.extensions as Extensions);
       for (const extension in kept) if (kept[extension] === undefined) delete kept[extension];
-      const key = kept["partitionkey"];
+      const key = kept.partitionkey;
       const { context, signal, timeoutMs } = options;
       return send(plan, data, {
         ...attributes,

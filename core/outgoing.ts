@@ -91,7 +91,7 @@ export function createOutbound(env: Environment): Outbound {
         "messaging.destination.name": destination,
         "messaging.message.id": id,
       };
-      const conversation = event.extensions["correlationid"];
+      const conversation = event.extensions.correlationid;
       if (conversation !== undefined) attributes["messaging.message.conversation_id"] = conversation;
       if (key !== undefined && own?.key) attributes[own.key] = key;
       span = tracing.start(`${operation} ${destination}`, spanKinds[operation], attributes, context);

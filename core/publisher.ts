@@ -90,7 +90,7 @@ export function createPublisher(env: Environment, { prepare }: Outbound): Publis
     env.checkOpen();
     const plan = router.plan(type);
     if (plan.definition && validate(plan.definition.schema, data, type) instanceof Promise) {
-      throw new EventError("schema-async", `the schema of "${type}" answers with a promise: use publish`);
+      throw new EventError("schema-async", `"${type}" has an asynchronous schema: use publish`);
     }
     const sending = prepare(plan, data, options, "publish");
     const { transport } = plan;
@@ -98,7 +98,7 @@ export function createPublisher(env: Environment, { prepare }: Outbound): Publis
       let error: EventError | undefined;
       try {
         if (transport.post(sending.message)) return true;
-        error = new EventError("buffer-full", `transport "${plan.name}": its buffer is full`);
+        error = new EventError("buffer-full", `${plan.name}: the buffer is full`);
         return false;
       } catch (reason) {
         error = EventError.from(reason);

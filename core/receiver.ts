@@ -1,21 +1,11 @@
-import {
-  type Context,
-  context as contextApi,
-  type Link,
-  propagation,
-  ROOT_CONTEXT,
-  type Span,
-  trace,
-} from "@opentelemetry/api";
+import { type Context, context as contextApi, type Link, ROOT_CONTEXT, type Span, trace } from "@opentelemetry/api";
 import { decodeMessage } from "./codec/detect.ts";
 import type { RunResult } from "./delivery/scheduler.ts";
 import type { Environment } from "./environment.ts";
 import { EventError } from "./errors.ts";
 import type { CloudEvent } from "./event.ts";
 import type { HandlerDelivery, PublishOptions, Receipt, SubscribeOptions, WaitOptions } from "./options.ts";
-import { w3cBaggage } from "./propagation/baggage.ts";
 import { type ReceivedEvent, receivedGetter } from "./propagation/carrier.ts";
-import { compositePropagator } from "./propagation/composite.ts";
 import { parseTraceParent, readBaggage, readTraceContext } from "./propagation/read.ts";
 import type { Publisher } from "./publisher.ts";
 import { validate } from "./schema.ts";
@@ -146,7 +136,7 @@ export function createReceiver(
     if (message.offset !== undefined && own?.offset) attributes[own.offset] = message.offset;
     if (message.key !== undefined && own?.key) attributes[own.key] = message.key;
     if (message.body === null && own?.tombstone) attributes[own.tombstone] = true;
-    const conversation = event.extensions["correlationid"];
+    const conversation = event.extensions.correlationid;
     if (conversation !== undefined) attributes["messaging.message.conversation_id"] = conversation;
     const span = tracing.start(
       `process ${message.destination}`,
@@ -181,7 +171,7 @@ export function createReceiver(
 
 /** To the creation context, which no hop rewrites; a first hop's own header is that. */
 function linksTo(event: CloudEvent, sent: Context): Link[] {
-  const created = event.extensions["traceparent"];
+  const created = event.extensions.traceparent;
   const context = (created !== undefined && parseTraceParent(String(created))) || trace.getSpanContext(sent);
   return context ? [{ context }] : [];
 }
@@ -224,7 +214,7 @@ class View implements HandlerDelivery {
   }
   publish(type: string, data: unknown, options: PublishOptions & WaitOptions = {}): Promise<Receipt> {
     const { id, extensions } = this.#event;
-    const chain = { correlationid: extensions["correlationid"] ?? id, causationid: id };
+    const chain = { correlationid: extensions.correlationid ?? id, causationid: id };
     return this.#publish(type, data, {
       context: this.context,
       ...options,

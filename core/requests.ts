@@ -89,7 +89,7 @@ export function createRequests(env: Environment, { prepare }: Outbound, subscrib
         {
           context,
           datacontenttype: failed ? problemType : undefined,
-          extensions: { correlationid: extensions["correlationid"] ?? id, causationid: id },
+          extensions: { correlationid: extensions.correlationid ?? id, causationid: id },
         },
         "reply",
       ).message;

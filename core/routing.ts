@@ -51,7 +51,7 @@ export function createRouter(catalog: Catalog | undefined, transports: Transport
 
   function transport(name: string): Transport {
     const found = Object.hasOwn(transports, name) ? transports[name] : undefined;
-    if (!found) throw new EventError("invalid-option", `no transport "${name}": there are ${names.join(", ")}`);
+    if (!found) throw new EventError("invalid-option", `no transport "${name}", only ${names.join(", ")}`);
     return found;
   }
 

@@ -51,9 +51,9 @@ export async function startConsumer(
 }
 
 /** Resolves when the server answered a PING sent after the subscriptions, across as many connections as it takes. */
-async function confirmed({ options: { connection }, link, closedError }: ReceiveContext): Promise<void> {
+async function confirmed({ options: { connection }, link, EventError }: ReceiveContext): Promise<void> {
   for (;;) {
-    if (link.state === "closed") throw closedError();
+    if (link.state === "closed") throw new EventError("closed", "nats: the transport is closed");
     if (link.state === "connected") {
       try {
         await connection.flush();

@@ -42,7 +42,7 @@ export function createEncoder(slabBytes = 65_536): Encoder {
     const content = body === null || typeof body === "string" ? target.subarray(split, end) : new Uint8Array(body);
     return {
       subject: destination,
-      head: block === "" ? undefined : target.subarray(start, split),
+      head: block ? target.subarray(start, split) : undefined,
       body: content,
       bytes: split - start + content.length,
       atMs: 0,

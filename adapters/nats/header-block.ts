@@ -45,6 +45,6 @@ export function headerBlock(entries: HeaderEntries): string {
 
 function check(name: string, fine: boolean): void {
   if (fine) return;
-  const text = `nats: header ${JSON.stringify(name).slice(0, 80)}: CR, LF or NUL, or a name beyond ASCII`;
+  const text = `nats: header ${JSON.stringify(name).slice(0, 80)}: CR, LF or NUL, or no ASCII name`;
   throw new EventError("invalid-header", text);
 }

@@ -53,14 +53,14 @@ export type HoldLimits = { readonly [K in keyof NatsHoldOptions]-?: number };
  */
 export function limits<K extends string>(
   group: string,
-  given: { readonly [P in K]?: number | undefined } = {},
+  given: { readonly [P in K]?: number | undefined } | undefined,
   defaults: Readonly<Record<K, number>>,
 ): Readonly<Record<K, number>> {
   const filled: Record<K, number> = { ...defaults };
   for (const name in defaults) {
-    const value = given[name] ?? defaults[name];
+    const value = given?.[name] ?? defaults[name];
     if (!Number.isSafeInteger(value) || value < 1) {
-      throw new EventError("invalid-option", `natsTransport: ${group}.${name} must be a whole number above 0`);
+      throw new EventError("invalid-option", `nats: ${group}.${name} must be a whole number above 0`);
     }
     filled[name] = value;
   }

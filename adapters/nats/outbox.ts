@@ -82,6 +82,7 @@ export function createOutbox(
   let turnMs = 0;
   let timer: Timer | undefined;
   const waiting: { readonly upTo: number; readonly done: () => void }[] = [];
+  const stored: PublishOutcome = { stored: true, at: {} };
   let head: Uint8Array | undefined;
   // The client calls `encode` inside `publish`, so one object serves every message.
   const withHead = { headers: { encode: () => head } };
@@ -92,7 +93,7 @@ export function createOutbox(
     entry.head = entry.body = undefined;
     events--;
     bytes -= entry.bytes;
-    if (entry.settled) entry.settled(error ? notStored(error, mayBeStored) : { stored: true, at: {} });
+    if (entry.settled) entry.settled(error ? notStored(error, mayBeStored) : stored);
     else if (error) link.emit({ type: "error", error });
   };
 
@@ -151,7 +152,7 @@ export function createOutbox(
           connection.publish(entry.subject, entry.body, head && withHead);
           entry.written = true;
         } catch (reason) {
-          settle(entry, natsError(reason, `publish to ${entry.subject}`));
+          settle(entry, natsError(reason, entry.subject));
         }
       }
       // One more, because an entry without bytes, or settled before its turn, needs a PONG as well.
@@ -174,9 +175,12 @@ export function createOutbox(
       timer = undefined;
     } else if (!timer) {
       const now = clock.now();
-      const dueMs = Math.min(oldest.atMs + maxAgeMs, (probes.size > 0 ? progressMs : now) + stallMs);
-      timer = clock.after(Math.max(1, dueMs - now), () => {
+      const stallsMs = (probes.size > 0 ? progressMs : now) + stallMs;
+      const firesMs = Math.max(now + 1, Math.min(oldest.atMs + maxAgeMs, stallsMs));
+      timer = clock.after(firesMs - now, () => {
         timer = undefined;
+        // A late timer means a busy process, which had no time to read an answer either.
+        progressMs += clock.now() - firesMs;
         watch(clock.now());
         pump();
       });
@@ -186,7 +190,7 @@ export function createOutbox(
   const watch = (now: number): void => {
     let count = 0;
     while (count < entries.length && entries[count]!.atMs <= now - maxAgeMs) count++;
-    const text = `nats: no server confirmed it within ${maxAgeMs} ms`;
+    const text = `nats: not confirmed within ${maxAgeMs} ms`;
     retire(count, new EventError("buffer-expired", text, { retryable: true }));
     if (link.state !== "connected" || probes.size === 0 || now - progressMs < stallMs) return;
     // Connected, so the client says, and no answer: a half-open socket. Alone it would notice at its pings only.

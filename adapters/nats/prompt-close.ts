@@ -1,6 +1,8 @@
 /** The part of a WebSocket {@link promptClose} touches. */
 export interface ClosableSocket {
   close(code?: number, reason?: string): void;
+  // biome-ignore lint/suspicious/noExplicitAny: as below
+  addEventListener(type: any, listener: any): void;
   // biome-ignore lint/suspicious/noExplicitAny: browsers, `ws` and undici each type their events differently
   onclose: ((event: any) => any) | null;
   // biome-ignore lint/suspicious/noExplicitAny: as above
@@ -30,11 +32,13 @@ export function promptClose<T extends ClosableSocket>(socket: T): T {
   const close = socket.close.bind(socket);
   socket.close = (code?: number, reason?: string): void => {
     const tell = socket.onclose;
+    // `ws` reports a close before the connection was open as an error, which would crash without a listener. Not
+    // `onerror`: the client clears that.
+    socket.addEventListener("error", () => undefined);
     // With arguments only where given: some sockets refuse an explicit undefined.
     if (code === undefined) close();
     else close(code, reason);
-    // `ws` reports a close before the connection was open as an error, which would crash without a listener.
-    socket.onerror = () => undefined;
+    socket.onerror = null;
     socket.onclose = null;
     socket.onmessage = null;
     tell?.call(socket, { wasClean: false, reason: "", code: 1006 });

@@ -27,8 +27,9 @@ export function publishAll(
       };
       try {
         const entry = encode(message, settled);
-        if (outbox.accept(entry)) entries.push(entry);
-        else settled(notStored(new EventError("buffer-full", "nats: the buffer is full", { retryable: true })));
+        if (!outbox.accept(entry))
+          settled(notStored(new EventError("buffer-full", "nats: the buffer is full", { retryable: true })));
+        else if (signal) entries.push(entry);
       } catch (reason) {
         settled(notStored(EventError.from(reason)));
       }

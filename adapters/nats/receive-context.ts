@@ -1,6 +1,6 @@
 import type { Clock } from "../../core/clock.ts";
 import type { EventError } from "../../core/errors.ts";
-import type { closedError, natsError } from "./errors.ts";
+import type { natsError } from "./errors.ts";
 import type { Link } from "./link.ts";
 import type { HoldLimits, NatsTransportOptions } from "./options.ts";
 import type { NatsConsumer } from "./subscription.ts";
@@ -15,7 +15,6 @@ export interface ReceiveContext {
   readonly clock: Clock;
   readonly holds: HoldLimits;
   readonly EventError: typeof EventError;
-  readonly closedError: typeof closedError;
   readonly natsError: typeof natsError;
   /** Everything that runs, for the transport's close. */
   readonly consumers: Set<NatsConsumer>;

@@ -25,7 +25,7 @@ export interface RequestLimits {
  * Rejects with `no-responders` at once when nobody listens, `timeout`, `closed`, `denied` or `aborted`.
  */
 export function natsRequest(
-  { options: { connection, replyPrefixes }, link, clock, closedError, natsError, EventError }: ReceiveContext,
+  { options: { connection, replyPrefixes }, link, clock, natsError, EventError }: ReceiveContext,
   { subject, head, body }: Entry,
   { timeoutMs, deadlineMs, signal }: RequestLimits,
 ): Promise<IncomingMessage> {
@@ -54,7 +54,7 @@ export function natsRequest(
         (reason: unknown) => fail(natsError(reason, what, MEANINGS)),
       );
     };
-    const closed = (): void => fail(closedError());
+    const closed = (): void => fail(new EventError("closed", `nats: ${what}: the connection is closed`));
     const timer = clock.after(Math.max(0, deadlineMs - clock.now()), () => {
       fail(new EventError("timeout", `nats: ${what}: no answer within ${timeoutMs} ms`, { retryable: true }));
     });

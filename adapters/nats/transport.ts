@@ -57,7 +57,6 @@ export function natsTransport(options: NatsTransportOptions): Transport {
     clock,
     holds,
     EventError,
-    closedError,
     natsError,
     consumers: new Set(),
   };
@@ -101,7 +100,7 @@ export function natsTransport(options: NatsTransportOptions): Transport {
     const entry = bytesOf(message, settled);
     const most = capabilities.maxMessageBytes;
     if (entry.bytes <= most) return entry;
-    throw new EventError("too-large", `nats: ${entry.bytes} bytes to ${entry.subject}, the server takes ${most}`);
+    throw new EventError("too-large", `nats: ${entry.bytes} bytes, the server takes ${most}`);
   };
 
   /** What receives. A page that is offline may be unable to load it. */
@@ -146,7 +145,7 @@ export function natsTransport(options: NatsTransportOptions): Transport {
     async close({ deadlineMs = 10_000 } = {}) {
       closing = true;
       let unsettled = 0;
-      for (const consumer of [...receiving.consumers]) unsettled += (await consumer.close()).unsettled;
+      for (const consumer of receiving.consumers) unsettled += (await consumer.close()).unsettled;
       await withinDeadline(clock, deadlineMs, outbox.settled());
       const { buffered: unsent } = outbox.size();
       link.close();

@@ -47,8 +47,8 @@ export function decodeBinary(message: IncomingMessage, binding: HeaderBinding, l
       event[name] = value;
     } else extensions[name] = value;
   }
-  event["data"] = decodeData(body, event["datacontenttype"] as string | undefined, limits);
-  event["extensions"] = Object.freeze(extensions) as Extensions;
+  event.data = decodeData(body, event.datacontenttype as string | undefined, limits);
+  event.extensions = Object.freeze(extensions) as Extensions;
   checkEvent(event as unknown as CloudEvent, "malformed-message");
   return Object.freeze(event) as unknown as CloudEvent;
 }

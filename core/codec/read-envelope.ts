@@ -25,8 +25,8 @@ export function decodeEnvelope(members: Record<string, unknown>): CloudEvent | u
   }
   // The ids name the span that published the event, and a Go service writes them only when it records.
   const ids = `${trace_id}-${span_id}`;
-  if (hexIds.test(ids)) extensions["traceparent"] ??= `00-${ids}-01`;
-  event["extensions"] = Object.freeze(extensions);
+  if (hexIds.test(ids)) extensions.traceparent ??= `00-${ids}-01`;
+  event.extensions = Object.freeze(extensions);
   checkEvent(event as unknown as CloudEvent, "malformed-message");
   return Object.freeze(event) as unknown as CloudEvent;
 }

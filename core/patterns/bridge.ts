@@ -124,7 +124,7 @@ function creationContext(
   trusted: boolean,
 ): ForwardOptions["extensions"] {
   if (!trusted) return { traceparent: undefined, tracestate: undefined };
-  if (extensions["traceparent"] !== undefined) return {};
+  if (extensions.traceparent !== undefined) return {};
   return {
     traceparent: headers.get("traceparent") ?? headers.get("Xraceparent"),
     tracestate: headers.get("tracestate"),

@@ -18,15 +18,15 @@ function start(file: string, env: Record<string, string>): Promise<unknown> {
   });
 }
 
-const given = process.env["NATS_URL"];
-if (given && !process.env["NATS_WS_URL"]) {
+const given = process.env.NATS_URL;
+if (given && !process.env.NATS_WS_URL) {
   console.error("NATS_URL is set, so NATS_WS_URL must name the same server's WebSocket, such as ws://127.0.0.1:8080");
   process.exit(2);
 }
 const embedded = given ? undefined : await startEmbeddedNats();
 const env = {
   NATS_URL: given ?? embedded!.url,
-  NATS_WS_URL: process.env["NATS_WS_URL"] ?? embedded!.websocketUrl,
+  NATS_WS_URL: process.env.NATS_WS_URL ?? embedded!.websocketUrl,
 };
 
 async function stop(code: number): Promise<never> {
@@ -47,7 +47,7 @@ try {
     start("./order-service.ts", env),
   ]);
   const { url } = web as { url: string };
-  const hop = process.env["KAFKA_BROKERS"] ? "Kafka" : "memory (set KAFKA_BROKERS for Kafka)";
+  const hop = process.env.KAFKA_BROKERS ? "Kafka" : "memory (set KAFKA_BROKERS for Kafka)";
   console.log(`NATS: ${given ? "the server of NATS_URL" : "embedded (set NATS_URL and NATS_WS_URL for a real one)"}`);
   console.log(`durable hop: ${hop}`);
   if (once) await stop(await runOnce(url, env));

@@ -12,7 +12,7 @@ const browsers = [
   "/usr/bin/google-chrome",
   "/usr/bin/google-chrome-stable",
 ];
-const browserPath = process.env["CHROMIUM_PATH"] ?? browsers.find((path) => existsSync(path));
+const browserPath = process.env.CHROMIUM_PATH ?? browsers.find((path) => existsSync(path));
 const deadlineMs = 25_000;
 
 /** The spans that the journey of one order must have, from the click to the answer on the page. */
@@ -68,7 +68,7 @@ async function inBrowser(url: string, executablePath: string): Promise<void> {
     await page.waitForFunction((rows) => document.querySelectorAll("#waterfall .row").length >= rows, expected.length, {
       timeout: deadlineMs,
     });
-    const picture = process.env["SHOP_SCREENSHOT"];
+    const picture = process.env.SHOP_SCREENSHOT;
     if (picture) await page.screenshot({ path: picture, fullPage: true });
   } finally {
     await browser.close();

@@ -7,7 +7,7 @@ import { createBridge } from "waybill/patterns";
 import { events } from "./events.ts";
 import { ready, startService } from "./service.ts";
 
-const brokers = process.env["KAFKA_BROKERS"];
+const brokers = process.env.KAFKA_BROKERS;
 const durableHop = brokers ? "Kafka" : "memory";
 const durable: Transport = brokers
   ? kafkaTransport({ driver: confluentDriver({ brokers: brokers.split(",") }) })

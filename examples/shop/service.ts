@@ -8,7 +8,7 @@ export async function startService(name: string): Promise<{
   connection: NatsConnection;
   tracerProvider: BasicTracerProvider;
 }> {
-  const servers = process.env["NATS_URL"];
+  const servers = process.env.NATS_URL;
   if (!servers) throw new Error("NATS_URL is not set: start the shop with `npm run demo`");
   const connection = await connect({ servers, ...natsConnectDefaults({ name }) });
   const exporter = spanExporter(name, (json) => connection.publish(spansSubject, json));

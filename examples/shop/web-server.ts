@@ -5,8 +5,8 @@ import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 
 const at = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
-const servers = process.env["NATS_WS_URL"] ?? "";
-const durableHop = process.env["KAFKA_BROKERS"] ? "Kafka" : "memory";
+const servers = process.env.NATS_WS_URL ?? "";
+const durableHop = process.env.KAFKA_BROKERS ? "Kafka" : "memory";
 
 const bundle = await build({
   entryPoints: [at("./page/main.ts")],
@@ -36,7 +36,7 @@ const server = createServer((request, response) => {
   });
   response.end(file?.[1] ?? "not found");
 });
-server.listen(Number(process.env["PORT"] ?? 0), "127.0.0.1", () => {
+server.listen(Number(process.env.PORT ?? 0), "127.0.0.1", () => {
   process.send?.({ url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/` });
 });
 process.on("disconnect", () => process.exit(0));

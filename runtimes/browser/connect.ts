@@ -4,7 +4,7 @@ import type { Catalog } from "../../core/catalog.ts";
 import { EventError } from "../../core/errors.ts";
 import type { Transport } from "../../core/transport.ts";
 import type { BusOptions, NatsOptions } from "../shared/connect-options.ts";
-import { loadPeer, type NatsConnect, openNats } from "../shared/open-nats.ts";
+import { type NatsConnect, openNats, peerMissing } from "../shared/open-nats.ts";
 
 /** Options of {@link connect}. */
 export interface ConnectOptions<C extends Catalog = Catalog> extends BusOptions<C, "nats"> {
@@ -32,7 +32,7 @@ export async function connect<C extends Catalog = Catalog>(
   if (typeof WebSocket === "undefined") {
     throw new EventError("unsupported", "this runtime has no WebSocket: Node has one from version 22 on");
   }
-  const { wsconnect } = await loadPeer("@nats-io/nats-core", () => import("@nats-io/nats-core"));
+  const { wsconnect } = await import("@nats-io/nats-core").catch(peerMissing("@nats-io/nats-core"));
   const wsFactory = async (url: string): Promise<{ socket: WebSocket; encrypted: boolean }> => ({
     socket: promptClose(new WebSocket(url)),
     encrypted: url.startsWith("wss:"),

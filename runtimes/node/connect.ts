@@ -5,7 +5,7 @@ import type { Catalog } from "../../core/catalog.ts";
 import { EventError } from "../../core/errors.ts";
 import type { Transport } from "../../core/transport.ts";
 import type { BusOptions, NatsOptions } from "../shared/connect-options.ts";
-import { loadPeer, type NatsConnect, openNats } from "../shared/open-nats.ts";
+import { type NatsConnect, openNats, peerMissing } from "../shared/open-nats.ts";
 
 /** The transports that `connect` may open on Node. */
 export type NodeTransport = "nats" | "kafka";
@@ -44,8 +44,8 @@ export async function connect<C extends Catalog = Catalog>(
   if (!nats && !kafka) throw new EventError("invalid-option", "connect: give nats, kafka or both");
   const transports: Record<string, Transport> = {};
   try {
-    if (nats) transports["nats"] = await openTcp(nats);
-    if (kafka) transports["kafka"] = await openKafka(kafka);
+    if (nats) transports.nats = await openTcp(nats);
+    if (kafka) transports.kafka = await openKafka(kafka);
     return createEventBus({ ...bus, transports }) as unknown as EventBus<C, Record<NodeTransport, Transport>>;
   } catch (error) {
     await Promise.all(Object.values(transports).map((transport) => transport.close({ deadlineMs: 0 })));
@@ -54,7 +54,7 @@ export async function connect<C extends Catalog = Catalog>(
 }
 
 async function openTcp(options: NatsOptions): Promise<Transport> {
-  const { connect: dial } = await loadPeer("@nats-io/transport-node", () => import("@nats-io/transport-node"));
+  const { connect: dial } = await import("@nats-io/transport-node").catch(peerMissing("@nats-io/transport-node"));
   return openNats(dial as unknown as NatsConnect, options, /^(nats|tls):/);
 }
 

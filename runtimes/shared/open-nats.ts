@@ -52,11 +52,12 @@ function login(credentials: NatsOptions["credentials"]): Record<string, string> 
   return "token" in credentials ? { token: credentials.token } : { user: credentials.user, pass: credentials.password };
 }
 
-/** Loads an optional peer; `peer-missing` names what to install. */
-export async function loadPeer<T>(name: string, load: () => Promise<T>): Promise<T> {
-  try {
-    return await load();
-  } catch (cause) {
+/**
+ * For `.catch` of the import of an optional peer: `peer-missing` names what to install. The import has to stand with
+ * its literal name and its `.catch` where it is used, so that bundlers let it pass when the peer is not there.
+ */
+export function peerMissing(name: string): (cause: unknown) => never {
+  return (cause) => {
     throw new EventError("peer-missing", `${name} is not installed: npm install ${name}`, { cause });
-  }
+  };
 }

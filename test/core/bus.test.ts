@@ -71,7 +71,7 @@ describe("publish and subscribe", () => {
     const [event, delivery] = seen[0]!;
     expect(event).toMatchObject({ id: receipt.id, source: "/test", type: "order.placed" });
     expect(event.data).toEqual({ orderId: "o-1", amount: 12 });
-    expect(event.extensions["partitionkey"]).toBe("o-1");
+    expect(event.extensions.partitionkey).toBe("o-1");
     expect(delivery).toMatchObject({ attempt: 1, key: "o-1", destination: "orders", position: "0" });
     expect(Object.isFrozen(event)).toBe(true);
     expect(await bus.close()).toEqual({ unsent: 0, unsettled: 0 });
@@ -427,7 +427,13 @@ describe("waiting and closing", () => {
     const consume: Transport["consume"] = async (source, sink) => {
       await new Promise<void>((resolve) => clock.after(100, resolve));
       const subscription = await memory.consume(source, sink);
-      return { ...subscription, close: (options) => (closed++, subscription.close(options)) };
+      return {
+        ...subscription,
+        close(options) {
+          closed++;
+          return subscription.close(options);
+        },
+      };
     };
     const bus = createEventBus({ source: "/t", transports: { memory: { ...memory, consume } }, clock });
     const controller = new AbortController();

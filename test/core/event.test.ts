@@ -34,15 +34,15 @@ describe("createEvent", () => {
     const extensions = { a: "1" };
     const made = event({ extensions });
     extensions.a = "2";
-    expect(made.extensions["a"]).toBe("1");
+    expect(made.extensions.a).toBe("1");
     expect(Object.isFrozen(made) && Object.isFrozen(made.extensions)).toBe(true);
     expect(() => Object.assign(made, { id: "2" })).toThrow(TypeError);
   });
   test("has extensions without prototype", () => {
     const { extensions } = event({ extensions: { constructor: "x" } });
-    expect(extensions["constructor"]).toBe("x");
+    expect(extensions.constructor).toBe("x");
     expect(Object.getPrototypeOf(extensions)).toBeNull();
-    expect(event().extensions["constructor"]).toBeUndefined();
+    expect(event().extensions.constructor).toBeUndefined();
   });
 });
 

@@ -54,7 +54,7 @@ describe("connect on Node", () => {
     });
     await vi.waitFor(() => expect(seen).toEqual([{ orderId: "o-1" }]), 20_000);
     expect(await bus.close()).toEqual({ unsent: 0, unsettled: 0 });
-    expect(bus.health()["nats"]?.state).toBe("closed");
+    expect(bus.health().nats?.state).toBe("closed");
   });
 
   test("says that a server is unreachable, with its name and without the password in its URL", async () => {

@@ -85,4 +85,4 @@ onClick("cart", async () => {
 });
 onClick("price", async () => `${sku()} costs ${await askPrice(bus, tracer, sku())}`);
 onClick("order", async () => `${await placeOrder(bus, tracer, sku(), confirmed)} is confirmed`);
-document.body.dataset["ready"] = "true";
+document.body.dataset.ready = "true";

@@ -183,9 +183,9 @@ describe.each(bindings)("reading on %s", (_, binding) => {
   });
   test("names of Object.prototype are extensions like any other, and nothing is polluted", () => {
     const read = decode([...required(binding), [`${prefix}constructor`, "x"]], null, binding);
-    expect(read.extensions["constructor"]).toBe("x");
+    expect(read.extensions.constructor).toBe("x");
     expect(Object.getPrototypeOf(read.extensions)).toBeNull();
-    expect(decode(required(binding), null, binding).extensions["constructor"]).toBeUndefined();
+    expect(decode(required(binding), null, binding).extensions.constructor).toBeUndefined();
   });
   test("headers of others are none of the event's", () => {
     const read = decode([...required(binding), ["Nats-Msg-Id", "1"], ["x-ce-a", "1"]], null, binding);

@@ -43,7 +43,7 @@ describe("the guide's JSON", () => {
     expect(read).toMatchObject({ id: "evt-1", type: "order.created", source: "order-service" });
     expect(read.time).toBe("2026-01-02T03:04:05.123456789Z");
     expect(read.data).toEqual({ amount: 99.5, order_id: "o-1" });
-    expect(read.extensions["traceparent"]).toBe(`00-${span.traceId}-${span.spanId}-01`);
+    expect(read.extensions.traceparent).toBe(`00-${span.traceId}-${span.spanId}-01`);
     expect(Object.isFrozen(read) && Object.isFrozen(read.extensions)).toBe(true);
   });
   test("without a span has no trace ids", () => {
@@ -66,7 +66,7 @@ describe("the guide's JSON", () => {
     ["too short", { trace_id: span.traceId.slice(1), span_id: span.spanId }],
     ["no text", { trace_id: 1, span_id: {} }],
   ])("names no trace when the ids are %s", (_, ids) => {
-    expect(decode(withMembers(ids)).extensions["traceparent"]).toBeUndefined();
+    expect(decode(withMembers(ids)).extensions.traceparent).toBeUndefined();
   });
 });
 

@@ -29,7 +29,7 @@ function baggageOf(entries: readonly Entry[]): Baggage {
 function write(entries: readonly Entry[], options?: Options): string | undefined {
   const carrier: Record<string, string> = {};
   w3cBaggage(options).inject(propagation.setBaggage(ROOT_CONTEXT, baggageOf(entries)), carrier, recordSetter);
-  return carrier["baggage"];
+  return carrier.baggage;
 }
 
 const awkward = "\t \"';=asdf!@#$%^&*()";
