@@ -1,17 +1,13 @@
 import confluent from "@confluentinc/kafka-javascript";
-import { context, trace } from "@opentelemetry/api";
 import { createEventBus } from "waybill";
 import { kafkaTransport } from "waybill/kafka";
 import { confluentDriver } from "waybill/kafka/confluent";
+import { data, source, traceparent, within } from "./event.ts";
 import { type Comparison, compare } from "./harness.ts";
 
 const batch = 500;
 const count = 20_000;
 const topic = "bench-orders";
-const source = "/bench";
-const data = { orderId: "o-1234567", sku: "teapot", price: 12.5, note: "x".repeat(100) };
-const parent = { traceId: "0af7651916cd43dd8448eb211c80319c", spanId: "b7ad6b7169203331", traceFlags: 1 };
-const within = trace.setSpanContext(context.active(), parent);
 
 function rawMessage(n: number): { key: string; value: string; headers: Record<string, string> } {
   const key = `key-${n % 100}`;
@@ -26,7 +22,7 @@ function rawMessage(n: number): { key: string; value: string; headers: Record<st
       ce_time: new Date().toISOString(),
       ce_partitionkey: key,
       "content-type": "application/json",
-      traceparent: `00-${parent.traceId}-${parent.spanId}-01`,
+      traceparent,
     },
   };
 }

@@ -1,9 +1,10 @@
 import { headers, type MsgHdrs, type NatsConnection } from "@nats-io/transport-node";
-import { context, propagation, SpanKind, type TextMapSetter, trace } from "@opentelemetry/api";
+import { propagation, SpanKind, type TextMapSetter, trace } from "@opentelemetry/api";
 import { W3CTraceContextPropagator } from "@opentelemetry/core";
 import { BasicTracerProvider, BatchSpanProcessor } from "@opentelemetry/sdk-trace-base";
 import { createEventBus } from "waybill";
 import { natsTransport } from "waybill/nats";
+import { data, source, traceparent, within } from "./event.ts";
 import { type Comparison, compare } from "./harness.ts";
 
 const window = 256;
@@ -11,10 +12,6 @@ const window = 256;
 const unconfirmed = 4096;
 const count = 20_480;
 const subject = "bench.order.placed";
-const source = "/bench";
-const data = { orderId: "o-1234567", sku: "teapot", price: 12.5, note: "x".repeat(100) };
-const parent = { traceId: "0af7651916cd43dd8448eb211c80319c", spanId: "b7ad6b7169203331", traceFlags: 1 };
-const within = trace.setSpanContext(context.active(), parent);
 const encoder = new TextEncoder();
 
 const natsSetter: TextMapSetter<MsgHdrs> = { set: (fields, name, value) => fields.append(name, value) };
@@ -51,7 +48,6 @@ const noExporter = {
 export async function* natsComparisons(connection: NatsConnection): AsyncIterable<Comparison> {
   const transports = { nats: natsTransport({ connection }) };
   const quiet = createEventBus({ source, transports });
-  const traceparent = `00-${parent.traceId}-${parent.spanId}-01`;
   const raw = {
     name: "raw headers()",
     run: inWindows(

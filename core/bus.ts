@@ -23,7 +23,7 @@ import type {
   WaitOptions,
 } from "./options.ts";
 import { createOutbound } from "./outgoing.ts";
-import { createPublisher, type PublishItem } from "./publisher.ts";
+import { createPublisher } from "./publisher.ts";
 import { sumReports } from "./report.ts";
 import { createRouter } from "./routing.ts";
 import type { Subscription } from "./subscriber.ts";
@@ -219,5 +219,3 @@ export function createEventBus<const T extends Transports, C extends Catalog = C
   // The parts work on names and unknown data; the catalog's types hold at this border.
   return bus as unknown as EventBus<C, T>;
 }
-
-export type { PublishItem };
