@@ -124,7 +124,7 @@ export interface Lag {
 export interface CloseReport {
   /** Accepted messages that no broker confirmed. */
   readonly unsent: number;
-  /** Deliveries that were started and not settled. */
+  /** Deliveries that were started and whose settlement no broker confirmed. */
   readonly unsettled: number;
 }
 

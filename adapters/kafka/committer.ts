@@ -1,4 +1,4 @@
-import type { Timer } from "../../core/clock.ts";
+import { sleep, type Timer } from "../../core/clock.ts";
 import { EventError } from "../../core/errors.ts";
 import type { KafkaConsumer } from "./driver.ts";
 import type { Lane } from "./lane.ts";
@@ -41,6 +41,18 @@ export class Committer {
   commit(lanes: readonly Lane[]): Promise<void> {
     this.#turn = this.#turn.then(() => this.#commit(lanes));
     return this.#turn;
+  }
+
+  /** Commits these lanes now, and again while the broker refuses and `untilMs` of the clock is not reached. */
+  async commitUntil(lanes: readonly Lane[], untilMs: number): Promise<void> {
+    const { clock, commitIntervalMs } = this.#settings;
+    for (;;) {
+      await this.commit(lanes);
+      const leftMs = untilMs - clock.now();
+      // What was taken away meanwhile is no longer due.
+      if (leftMs <= 0 || !lanes.some((lane) => lane.due)) return;
+      await sleep(clock, Math.min(commitIntervalMs, leftMs));
+    }
   }
 
   async #commit(lanes: readonly Lane[]): Promise<void> {

@@ -2,6 +2,7 @@ import type { EventError } from "../../core/errors.ts";
 
 interface Round {
   upTo: number;
+  settlements: number;
   readonly promise: Promise<void>;
   resolve(): void;
   reject(error: EventError): void;
@@ -22,12 +23,19 @@ export class Confirmations {
     if (this.#fenced) return Promise.reject(this.#fenced);
     if (heldBack) {
       const round = newRound(offset);
+      round.settlements = 1;
       this.#sealed.push(round);
       return round.promise;
     }
     this.#open ??= newRound(offset);
+    this.#open.settlements++;
     if (offset > this.#open.upTo) this.#open.upTo = offset;
     return this.#open.promise;
+  }
+
+  /** Settlements that no commit covers yet. */
+  get waiting(): number {
+    return this.#sealed.reduce((sum, { settlements }) => sum + settlements, this.#open?.settlements ?? 0);
   }
 
   /** A commit starts: what settles from now on waits for the next one. */
@@ -60,5 +68,5 @@ function newRound(upTo: number): Round {
   });
   // Whoever settled may not care; the rejection must not end the process then.
   promise.catch(() => undefined);
-  return { upTo, promise, ...settle };
+  return { upTo, settlements: 0, promise, ...settle };
 }

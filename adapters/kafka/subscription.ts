@@ -124,7 +124,7 @@ export class KafkaSubscription implements TransportSubscription, DeliveryOwner {
   async #close(deadlineMs: number): Promise<CloseReport> {
     const until = this.#clock.now() + deadlineMs;
     this.#credit = 0;
-    const unsettled = await this.#drain([...this.#order], deadlineMs);
+    const unsettled = await this.#drain([...this.#order], deadlineMs, until);
     this.#committer.close();
     for (const timer of this.#retries) timer.cancel();
     // Leaving the group takes a moment even when no time is left for work.
@@ -268,13 +268,16 @@ export class KafkaSubscription implements TransportSubscription, DeliveryOwner {
     for (const lane of gone) void this.#sink.revoke(lane.id).catch(() => undefined);
   }
 
-  /** Ends these lanes: lets started work finish, commits, fences. Returns how much work was left. */
-  async #drain(lanes: readonly Lane[], drainMs: number): Promise<number> {
+  /**
+   * Ends these lanes: lets started work finish, commits, fences. Returns how many deliveries the broker will hand out
+   * again. A refused commit is tried again until `commitUntilMs`; a rebalance cannot wait for that.
+   */
+  async #drain(lanes: readonly Lane[], drainMs: number, commitUntilMs = 0): Promise<number> {
     for (const lane of lanes) lane.stop();
     const drained = Promise.all(lanes.map((lane) => this.#sink.revoke(lane.id).catch(() => undefined)));
     await withinMs(this.#clock, drainMs, drained);
-    await this.#committer.commit(lanes);
-    const unsettled = lanes.reduce((sum, lane) => sum + lane.running, 0);
+    await this.#committer.commitUntil(lanes, commitUntilMs);
+    const unsettled = lanes.reduce((sum, lane) => sum + lane.running + lane.confirmations.waiting, 0);
     this.#drop(lanes);
     return unsettled;
   }

@@ -96,7 +96,8 @@ export async function startKafka(): Promise<KafkaBroker> {
   const config = join(folder, "server.properties");
   await writeFile(config, properties(port, controller, join(folder, "data")));
   const java = ["-cp", `${jars}*`, ...javaFlags];
-  const uuid = randomBytes(16).toString("base64url");
+  // One that begins with "-" would be read as an option: the prefix keeps the first six bits away from it.
+  const uuid = `A${randomBytes(16).toString("base64url").slice(1)}`;
   await promisify(execFile)("java", [...java, "kafka.tools.StorageTool", "format", "-t", uuid, "-c", config]);
 
   let child: ChildProcess | undefined;

@@ -359,6 +359,35 @@ describe("a Kafka subscription, over a fake driver", () => {
     expect(await b.subscription.close()).toBe(report);
   });
 
+  it("commits again at close while the broker refuses, as long as the deadline allows", async () => {
+    const b = await bench({ commitIntervalMs: 5 });
+    own(b.consumer, 0);
+    b.consumer.feed(0, 0, 2);
+    b.subscription.credit(2);
+    await b.arrived(2);
+    let refusals = 3;
+    b.consumer.answer = async () => {
+      if (refusals-- > 0) throw new EventError("transport-failed", "The coordinator is loading");
+    };
+    const settled = b.deliveries.map((each) => each.settle(ack));
+    expect(await b.subscription.close({ deadlineMs: 5_000 })).toEqual({ unsent: 0, unsettled: 0 });
+    expect(b.consumer.commits.length).toBe(4);
+    await Promise.all(settled);
+  });
+
+  it("counts at close what was settled and never committed: it will come again", async () => {
+    const b = await bench();
+    own(b.consumer, 0);
+    b.consumer.feed(0, 0, 3);
+    b.subscription.credit(3);
+    await b.arrived(3);
+    b.consumer.answer = async () => {
+      throw new EventError("timeout", "frozen");
+    };
+    for (const each of b.deliveries.slice(0, 2)) each.settle(ack).catch(() => undefined);
+    expect(await b.subscription.close({ deadlineMs: 30 })).toEqual({ unsent: 0, unsettled: 3 });
+  });
+
   it("refuses a position that is no beginning Kafka has", async () => {
     await expect(bench({}, { from: "17" })).rejects.toMatchObject({ code: "unsupported" });
   });
