@@ -8,8 +8,10 @@ export interface Contender {
 export interface Comparison {
   readonly title: string;
   readonly due: number;
-  /** Median over the rounds of ours / theirs: above 1 is faster. */
+  /** Median over the rounds of their time / ours: above 1 is faster. */
   readonly ratio: number;
+  /** The same of this process's processor time, which a busy machine disturbs less. */
+  readonly cpuRatio: number;
   readonly perSecond: Readonly<Record<string, number>>;
   /** Heap in use after a collection, MiB, grown over all rounds. */
   readonly heapGrowthMiB: number;
@@ -18,10 +20,18 @@ export interface Comparison {
 
 const median = (values: readonly number[]): number => [...values].sort((a, b) => a - b)[values.length >> 1]!;
 
-async function time(contender: Contender, count: number): Promise<number> {
+interface Turn {
+  readonly elapsedMs: number;
+  readonly cpuMs: number;
+}
+
+async function time(contender: Contender, count: number): Promise<Turn> {
+  const cpu = process.cpuUsage();
   const start = performance.now();
   await contender.run(count);
-  return performance.now() - start;
+  const elapsedMs = performance.now() - start;
+  const { user, system } = process.cpuUsage(cpu);
+  return { elapsedMs, cpuMs: (user + system) / 1000 };
 }
 
 function heapMiB(): number {
@@ -30,30 +40,36 @@ function heapMiB(): number {
 }
 
 /**
- * Compares by turns, so that what disturbs the machine disturbs both. Rounds go on until there are enough; the
- * first ones warm up and do not count.
+ * Compares by turns, so that what disturbs the machine disturbs both: the shorter the turns, the better. The first
+ * rounds warm up and do not count.
  */
 export async function compare(
   title: string,
   due: number,
   [ours, theirs]: readonly [Contender, Contender],
-  { count, rounds = 15, warmUp = 3 }: { count: number; rounds?: number; warmUp?: number },
+  { count, rounds, warmUp }: { count: number; rounds: number; warmUp: number },
 ): Promise<Comparison> {
-  const times: [number, number][] = [];
+  const mine: Turn[] = [];
+  const others: Turn[] = [];
   let before = 0;
   for (let round = 0; round < rounds + warmUp; round++) {
     if (round === warmUp) before = heapMiB();
-    const pair: [number, number] = [0, 0];
+    const counts = round >= warmUp;
     // Who begins changes from round to round.
-    for (const turn of round % 2 === 0 ? [0, 1] : [1, 0]) pair[turn] = await time(turn === 0 ? ours : theirs, count);
-    if (round >= warmUp) times.push(pair);
+    for (const ourTurn of round % 2 === 0 ? [true, false] : [false, true]) {
+      const turn = await time(ourTurn ? ours : theirs, count);
+      if (counts) (ourTurn ? mine : others).push(turn);
+    }
   }
-  const rate = (index: 0 | 1): number => Math.round(count / (median(times.map((pair) => pair[index])) / 1000));
+  const rate = (turns: readonly Turn[]): number =>
+    Math.round(count / (median(turns.map(({ elapsedMs }) => elapsedMs)) / 1000));
+  const ratio = (of: keyof Turn): number => median(mine.map((turn, round) => others[round]![of] / turn[of]));
   return {
     title,
     due,
-    ratio: median(times.map(([mine, other]) => other / mine)),
-    perSecond: { [ours.name]: rate(0), [theirs.name]: rate(1) },
+    ratio: ratio("elapsedMs"),
+    cpuRatio: ratio("cpuMs"),
+    perSecond: { [ours.name]: rate(mine), [theirs.name]: rate(others) },
     heapGrowthMiB: heapMiB() - before,
     rounds,
   };

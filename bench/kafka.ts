@@ -6,7 +6,7 @@ import { data, source, traceparent, within } from "./event.ts";
 import { type Comparison, compare } from "./harness.ts";
 
 const batch = 500;
-const count = 20_000;
+const turns = { count: 10_000, rounds: 21, warmUp: 3 };
 const topic = "bench-orders";
 
 function rawMessage(n: number): { key: string; value: string; headers: Record<string, string> } {
@@ -63,7 +63,7 @@ export async function* kafkaComparisons(brokers: string): AsyncIterable<Comparis
     },
   };
   try {
-    yield await compare(`Kafka: batches of ${batch}`, 0.9, [ours, theirs], { count, rounds: 9, warmUp: 2 });
+    yield await compare(`Kafka: batches of ${batch}`, 0.9, [ours, theirs], turns);
   } finally {
     await producer.disconnect();
     await bus.close();

@@ -8,7 +8,7 @@ import { natsComparisons } from "./nats.ts";
 
 const only = process.argv[2];
 const results: Comparison[] = [];
-console.log(`Node ${process.version}: medians of interleaved rounds, ours / by hand\n`);
+console.log(`Node ${process.version}: medians of interleaved turns, time by hand / ours\n`);
 
 if (only !== "kafka") {
   const server = await startNatsServer();
@@ -33,10 +33,10 @@ if (only !== "nats") {
 process.exit(results.every(({ ratio, due }) => ratio >= due) ? 0 : 1);
 
 function show(result: Comparison): void {
-  const { title, due, ratio, perSecond, heapGrowthMiB, rounds } = result;
+  const { title, due, ratio, cpuRatio, perSecond, heapGrowthMiB, rounds } = result;
   results.push(result);
   const rates = Object.entries(perSecond).map(([name, rate]) => `${name} ${rate.toLocaleString("en")}/s`);
   const verdict = ratio >= due ? "met" : "MISSED";
-  console.log(`${title}: ${ratio.toFixed(2)} (due ${due}, ${verdict})`);
+  console.log(`${title}: ${ratio.toFixed(2)} (due ${due}, ${verdict}), by processor time ${cpuRatio.toFixed(2)}`);
   console.log(`  ${rates.join(" · ")} · ${rounds} rounds · heap ${heapGrowthMiB.toFixed(1)} MiB`);
 }

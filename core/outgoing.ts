@@ -1,4 +1,4 @@
-import { type Context, context as contextApi, type Span, trace } from "@opentelemetry/api";
+import { type Context, context as contextApi, type Span, type SpanContext, trace } from "@opentelemetry/api";
 import type { Environment } from "./environment.ts";
 import { EventError } from "./errors.ts";
 import { type CloudEvent, checkExtension, checkText, checkTime, type Extensions } from "./event.ts";
@@ -41,10 +41,16 @@ export function createOutbound(env: Environment): Outbound {
   let lastMs = -1;
   let lastTime = "";
 
-  function inject(context: Context, headers: (string | Uint8Array)[]): void {
-    if (propagator) propagator.inject(context, headers, headerSetter);
+  /** A context that holds the span is made for a propagator that was passed in: the default ones do without. */
+  function inject(
+    context: Context,
+    span: Span | undefined,
+    spanContext: SpanContext | undefined,
+    headers: (string | Uint8Array)[],
+  ): void {
+    if (propagator) propagator.inject(span ? trace.setSpan(context, span) : context, headers, headerSetter);
     else {
-      writeTraceContext(context, headers, headerSetter);
+      writeTraceContext(spanContext, headers, headerSetter);
       writeBaggage(context, headers, headerSetter);
     }
   }
@@ -81,7 +87,7 @@ export function createOutbound(env: Environment): Outbound {
       extensions: extensionsOf(options, key),
     } as CloudEvent;
 
-    let context: Context = options.context ?? contextApi.active();
+    const context: Context = options.context ?? contextApi.active();
     let span: Span | undefined;
     if (operation !== "reply" && tracing.active()) {
       const attributes: Attributes = {
@@ -95,13 +101,13 @@ export function createOutbound(env: Environment): Outbound {
       if (conversation !== undefined) attributes["messaging.message.conversation_id"] = conversation;
       if (key !== undefined && own?.key) attributes[own.key] = key;
       span = tracing.start(`${operation} ${destination}`, spanKinds[operation], attributes, context);
-      context = trace.setSpan(context, span);
     }
     try {
       const headers: (string | Uint8Array)[] = [];
-      const body = codec.encode(event, binding, headers, trace.getSpanContext(context));
+      const spanContext = span ? span.spanContext() : trace.getSpanContext(context);
+      const body = codec.encode(event, binding, headers, spanContext);
       if (body === null && span && own?.tombstone) span.setAttribute(own.tombstone, true);
-      inject(context, headers);
+      inject(context, span, spanContext, headers);
       for (const name in options.headers) headers.push(name, options.headers[name]!);
       checkSize(body, headers, limits);
       const dedupId = deduplication ? `${id}:${hash(`${source}\n${destination}`)}` : undefined;

@@ -136,7 +136,8 @@ export function createOutbox(
     connection.flush().then(link.afterStatuses).then(answered, dialled);
   };
 
-  const write = (): void => {
+  /** Hands what waits to the client. `probing`: with a PING at its end; without, only when enough has been written. */
+  const write = (probing: boolean): void => {
     if (info !== connection.info) {
       // The client may have dialled. PINGs on their way tell, by their answer or their rejection; nothing may overtake
       // what they cover. Without a PING what was written counts as lost.
@@ -159,11 +160,11 @@ export function createOutbox(
       written += entry.bytes + 1;
       if (written - probed >= probeBytes) probe();
     }
-    if (written > probed && probes.size < maxProbes) probe();
+    if (probing && written > probed && probes.size < maxProbes) probe();
   };
 
   const pump = (): void => {
-    if (link.state === "connected" && !stalled) write();
+    if (link.state === "connected" && !stalled) write(true);
     arm();
   };
 
@@ -234,6 +235,8 @@ export function createOutbox(
       entries.push(entry);
       events++;
       bytes += entry.bytes;
+      // The server works on the first events of a turn while the last are being encoded.
+      if (link.state === "connected" && !stalled) write(false);
       return true;
     },
     abandon: settle,

@@ -1,4 +1,4 @@
-import type { Context, TextMapPropagator, TextMapSetter } from "@opentelemetry/api";
+import { type Context, type TextMapPropagator, type TextMapSetter, trace } from "@opentelemetry/api";
 import { readTraceContext } from "./read.ts";
 import { writeTraceContext } from "./write.ts";
 
@@ -27,7 +27,7 @@ export interface W3CTraceContextOptions {
 export function w3cTraceContext({ maxStateLength = 512 }: W3CTraceContextOptions = {}): TextMapPropagator {
   return {
     inject<Carrier>(context: Context, carrier: Carrier, setter: TextMapSetter<Carrier>): void {
-      writeTraceContext(context, carrier, setter, maxStateLength);
+      writeTraceContext(trace.getSpanContext(context), carrier, setter, maxStateLength);
     },
     extract: readTraceContext,
     fields: () => ["traceparent", "tracestate"],

@@ -1,4 +1,4 @@
-import { type Context, propagation, type TextMapSetter, trace } from "@opentelemetry/api";
+import { type Context, propagation, type SpanContext, type TextMapSetter } from "@opentelemetry/api";
 
 /** Appends to the flat headers of an outgoing message. */
 export const headerSetter: TextMapSetter<(string | Uint8Array)[]> = {
@@ -23,12 +23,11 @@ function cutTraceState(text: string, maxLength: number): string {
 
 /** The writing half of `w3cTraceContext`. */
 export function writeTraceContext<Carrier>(
-  context: Context,
+  span: SpanContext | undefined,
   carrier: Carrier,
   setter: TextMapSetter<Carrier>,
   maxStateLength = 512,
 ): void {
-  const span = trace.getSpanContext(context);
   if (!span) return;
   const parent = `00-${span.traceId}-${span.spanId}-0${span.traceFlags & knownFlags}`;
   if (!legal.test(parent)) return;

@@ -45,7 +45,7 @@ export function createTracing(given: TracerProvider | undefined): Tracing {
     },
     start(name, kind, attributes, context, links) {
       tracer ??= own ?? trace.getTracer("waybill");
-      return tracer.startSpan(name, { kind, attributes, ...(links && { links }) }, context);
+      return tracer.startSpan(name, links ? { kind, attributes, links } : { kind, attributes }, context);
     },
   };
 }
