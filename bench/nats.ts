@@ -2,10 +2,10 @@ import { headers, type MsgHdrs, type NatsConnection } from "@nats-io/transport-n
 import { propagation, SpanKind, type TextMapSetter, trace } from "@opentelemetry/api";
 import { W3CTraceContextPropagator } from "@opentelemetry/core";
 import { BasicTracerProvider } from "@opentelemetry/sdk-trace-base";
-import { createEventBus } from "waybill";
+import { createEventBus, type EventBus, type Transports } from "waybill";
 import { natsTransport } from "waybill/nats";
 import { data, source, traceparent, within } from "./event.ts";
-import { type Comparison, compare } from "./harness.ts";
+import { type Comparison, type Contender, compare } from "./harness.ts";
 
 const window = 256;
 /** What is posted without waiting goes in longer runs. */
@@ -30,7 +30,7 @@ function rawPublish(connection: NatsConnection, id: string, trace: (fields: MsgH
 }
 
 /** Runs `one` in windows, each followed by one flush. */
-function inWindows(one: () => void, flush: () => Promise<void>, size = window): (total: number) => Promise<void> {
+function inWindows(one: () => void, flush: () => Promise<void>, size: number): (total: number) => Promise<void> {
   return async (total) => {
     for (let sent = 0; sent < total; sent += size) {
       for (let n = 0; n < size; n++) one();
@@ -47,81 +47,61 @@ const recording = {
   shutdown: async () => undefined,
 };
 
-/** Publishing over core NATS. */
-export async function* natsComparisons(connection: NatsConnection): AsyncIterable<Comparison> {
-  const transports = { nats: natsTransport({ connection }) };
-  const quiet = createEventBus({ source, transports });
-  const raw = {
-    name: "raw headers()",
-    run: inWindows(
-      () => rawPublish(connection, crypto.randomUUID(), (fields) => fields.append("traceparent", traceparent)),
-      () => connection.flush(),
-    ),
-  };
-  const rawPost = {
-    name: "raw headers()",
-    run: inWindows(
-      () => rawPublish(connection, crypto.randomUUID(), (fields) => fields.append("traceparent", traceparent)),
-      () => connection.flush(),
-      unconfirmed,
-    ),
-  };
-  const post = {
-    name: "bus.post",
-    run: inWindows(
-      () => void quiet.post(subject, data, { context: within }),
-      () => quiet.flush(),
-      unconfirmed,
-    ),
-  };
-  const publish = {
-    name: "bus.publish",
-    run: async (total: number) => {
-      for (let sent = 0; sent < total; sent += window) {
-        await Promise.all(Array.from({ length: window }, () => quiet.publish(subject, data, { context: within })));
-      }
-    },
-  };
+const transports = (connection: NatsConnection): Transports => ({ nats: natsTransport({ connection }) });
 
-  const provider = new BasicTracerProvider({ spanProcessors: [recording] });
-  const tracer = provider.getTracer("bench");
-  propagation.setGlobalPropagator(new W3CTraceContextPropagator());
-  const handTraced = {
-    name: "hand-traced",
-    run: inWindows(
-      () => {
-        const id = crypto.randomUUID();
-        const span = tracer.startSpan(
-          `publish ${subject}`,
-          {
-            kind: SpanKind.PRODUCER,
-            attributes: {
-              "messaging.operation.name": "publish",
-              "messaging.operation.type": "send",
-              "messaging.system": "nats",
-              "messaging.destination.name": subject,
-              "messaging.message.id": id,
-            },
-          },
-          within,
-        );
-        const spanContext = trace.setSpan(within, span);
-        rawPublish(connection, id, (fields) => propagation.inject(spanContext, fields, natsSetter));
-        span.end();
-      },
-      () => connection.flush(),
-    ),
-  };
-  const tracedBus = createEventBus({ source, transports, tracerProvider: provider });
-  const traced = {
-    name: "bus.publish, traced",
-    run: async (total: number) => {
+function rawIn(connection: NatsConnection, size: number): Contender {
+  const one = (): void =>
+    rawPublish(connection, crypto.randomUUID(), (fields) => fields.append("traceparent", traceparent));
+  return { name: "raw headers()", run: inWindows(one, () => connection.flush(), size) };
+}
+
+/** Publishes through a bus, a window at a time, each publish confirmed. */
+function publishing(name: string, bus: EventBus): Contender {
+  return {
+    name,
+    run: async (total) => {
       for (let sent = 0; sent < total; sent += window) {
-        await Promise.all(Array.from({ length: window }, () => tracedBus.publish(subject, data, { context: within })));
+        await Promise.all(Array.from({ length: window }, () => bus.publish(subject, data, { context: within })));
       }
     },
   };
-  yield await compare("NATS: post, no SDK", 1.3, [post, rawPost], turns);
-  yield await compare(`NATS: publish, ${window} in flight, no SDK`, 1.2, [publish, raw], turns);
-  yield await compare(`NATS: publish, ${window} in flight, recording SDK`, 1.3, [traced, handTraced], turns);
+}
+
+/** `post` against the client's own `publish`. */
+export function post(connection: NatsConnection): Promise<Comparison> {
+  const bus = createEventBus({ source, transports: transports(connection) });
+  const one = (): void => void bus.post(subject, data, { context: within });
+  const ours = { name: "bus.post", run: inWindows(one, () => bus.flush(), unconfirmed) };
+  return compare("NATS: post, no SDK", 1.3, [ours, rawIn(connection, unconfirmed)], turns);
+}
+
+/** Confirmed `publish` against the client's own with one flush per window. */
+export function publish(connection: NatsConnection): Promise<Comparison> {
+  const ours = publishing("bus.publish", createEventBus({ source, transports: transports(connection) }));
+  return compare(`NATS: publish, ${window} in flight, no SDK`, 1.2, [ours, rawIn(connection, window)], turns);
+}
+
+/** The same with a span for each event, against code that is traced by hand. */
+export function traced(connection: NatsConnection): Promise<Comparison> {
+  const tracerProvider = new BasicTracerProvider({ spanProcessors: [recording] });
+  const tracer = tracerProvider.getTracer("bench");
+  propagation.setGlobalPropagator(new W3CTraceContextPropagator());
+  const one = (): void => {
+    const id = crypto.randomUUID();
+    const attributes = {
+      "messaging.operation.name": "publish",
+      "messaging.operation.type": "send",
+      "messaging.system": "nats",
+      "messaging.destination.name": subject,
+      "messaging.message.id": id,
+    };
+    const span = tracer.startSpan(`publish ${subject}`, { kind: SpanKind.PRODUCER, attributes }, within);
+    const spanContext = trace.setSpan(within, span);
+    rawPublish(connection, id, (fields) => propagation.inject(spanContext, fields, natsSetter));
+    span.end();
+  };
+  const byHand = { name: "hand-traced", run: inWindows(one, () => connection.flush(), window) };
+  const bus = createEventBus({ source, transports: transports(connection), tracerProvider });
+  const ours = publishing("bus.publish, traced", bus);
+  return compare(`NATS: publish, ${window} in flight, recording SDK`, 1.3, [ours, byHand], turns);
 }

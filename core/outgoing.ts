@@ -31,7 +31,6 @@ export interface Outbound {
 }
 
 const noExtensions: Extensions = {};
-const textOptions = ["id", "subject", "datacontenttype", "dataschema"] as const;
 const reserved = /^(nats-|ce[-_]|waybill-|[tx]raceparent$|tracestate$|baggage$|content-type$|x-b3-|b3$)/i;
 const headerName = /^[!#$%&'*+.^_`|~\w-]+$/;
 
@@ -123,8 +122,12 @@ export function createOutbound(env: Environment): Outbound {
 
 /** What the caller chose is checked; what Waybill made itself is right. */
 function checkOptions(options: PublishOptions): void {
-  for (const name of textOptions) if (options[name] !== undefined) checkText(name, options[name]);
-  if (options.time !== undefined) checkTime(options.time);
+  const { id, subject, datacontenttype, dataschema, time } = options;
+  if (id !== undefined) checkText("id", id);
+  if (subject !== undefined) checkText("subject", subject);
+  if (datacontenttype !== undefined) checkText("datacontenttype", datacontenttype);
+  if (dataschema !== undefined) checkText("dataschema", dataschema);
+  if (time !== undefined) checkTime(time);
   for (const name in options.extensions) checkExtension(name, options.extensions[name]);
   for (const name in options.headers) {
     if (reserved.test(name)) throw new EventError("reserved-header", `header "${name}" is reserved`);

@@ -67,9 +67,9 @@ export function createPublisher(env: Environment, { prepare }: Outbound): Publis
   function send(plan: Plan, data: unknown, options: PrepareOptions & WaitOptions): Promise<Receipt> {
     const sending = prepare(plan, data, options, "publish");
     const limit = deadline(clock, options);
-    return plan.transport.publish([sending.message], limit).then(([outcome]) => {
+    return plan.transport.publish([sending.message], limit).then((outcomes) => {
       limit?.stop();
-      const result = finish(sending, outcome!);
+      const result = finish(sending, outcomes[0]!);
       if (result instanceof EventError) throw result;
       return result;
     });
@@ -108,8 +108,8 @@ export function createPublisher(env: Environment, { prepare }: Outbound): Publis
         count(sending, error);
       }
     }
-    void transport.publish([sending.message]).then(([outcome]) => {
-      const result = finish(sending, outcome!);
+    void transport.publish([sending.message]).then((outcomes) => {
+      const result = finish(sending, outcomes[0]!);
       if (result instanceof EventError) env.report(result, { transport: plan.name, destination: sending.destination });
     });
     return true;

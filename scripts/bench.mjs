@@ -1,4 +1,5 @@
-// `npm run bench`: the measurements of bench/, bundled first: what a loader wraps around functions would be measured.
+// `npm run bench [-- nats | kafka | <name>]`: the comparisons of bench/, each in a process of its own. Bundled first:
+// what a loader wraps around functions would be measured.
 import { spawnSync } from "node:child_process";
 import { checkNode, ensureDependencies } from "./lib/dependencies.mjs";
 import { at, root } from "./lib/paths.mjs";
@@ -22,8 +23,23 @@ await build({
   target: "es2022",
   tsconfig: at("tsconfig.json"),
 });
-const { status } = spawnSync(process.execPath, ["--expose-gc", outfile, ...process.argv.slice(2)], {
-  cwd: root,
-  stdio: "inherit",
-});
-process.exit(status ?? 1);
+const run = (...args) =>
+  spawnSync(process.execPath, ["--expose-gc", outfile, ...args], { cwd: root, encoding: "utf8" });
+const wanted = process.argv.slice(2);
+const names = run().stdout.trim().split("\n");
+const chosen = names.filter((name) => wanted.length === 0 || wanted.some((each) => name.startsWith(each)));
+if (chosen.length === 0) {
+  console.error(`No comparison begins with ${wanted.join(" or ")}: there are ${names.join(", ")}.`);
+  process.exit(1);
+}
+console.log(`Node ${process.version}: medians of interleaved turns, time by hand / ours\n`);
+let missed = 0;
+for (const name of chosen) {
+  const { status, stdout, stderr } = run(name);
+  process.stdout.write(stdout);
+  if (status !== 0) {
+    missed++;
+    process.stderr.write(stderr);
+  }
+}
+process.exit(missed > 0 ? 1 : 0);

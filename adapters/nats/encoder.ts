@@ -34,15 +34,15 @@ export function createEncoder(slabBytes = 65_536): Encoder {
         target = slab = new Uint8Array(slabBytes);
         start = 0;
       }
-      end = used = start + encoder.encodeInto(text, target.subarray(start)).written;
+      end = used = start + encoder.encodeInto(text, view(target, start)).written;
     }
     // As many bytes as characters: all is ASCII.
     const split = start + (end - start === text.length ? block.length : encoder.encode(block).length);
     // The caller may write into its array again while the message still waits.
-    const content = body === null || typeof body === "string" ? target.subarray(split, end) : new Uint8Array(body);
+    const content = body === null || typeof body === "string" ? view(target, split, end) : new Uint8Array(body);
     return {
       subject: destination,
-      head: block ? target.subarray(start, split) : undefined,
+      head: block ? view(target, start, split) : undefined,
       body: content,
       bytes: split - start + content.length,
       atMs: 0,
@@ -51,4 +51,9 @@ export function createEncoder(slabBytes = 65_536): Encoder {
       settled,
     };
   };
+}
+
+/** `subarray` at half its cost: that asks for the constructor of a subclass first. */
+function view({ buffer }: Uint8Array<ArrayBuffer>, start: number, end = buffer.byteLength): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(buffer, start, end - start);
 }

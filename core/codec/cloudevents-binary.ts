@@ -17,6 +17,27 @@ import { type Codec, isJson } from "./codec.ts";
  * ```
  */
 export function cloudEventsBinary(): Codec {
+  // What was last written as it is. Types and sources repeat, and comparing is cheaper than testing.
+  let plainType = "";
+  let plainSource = "";
+
+  function encode(event: CloudEvent, binding: HeaderBinding, headers: Headers): string | Uint8Array | null {
+    const { type, source, time, subject, dataschema, extensions } = event;
+    const { prefix, percentEncoded: encoded } = binding;
+    const names = namesOf(prefix);
+    headers.push(names.specversion, "1.0");
+    if (!encoded || type === plainType) headers.push(names.type, type);
+    else plainType = put(headers, encoded, names.type, type);
+    if (!encoded || source === plainSource) headers.push(names.source, source);
+    else plainSource = put(headers, encoded, names.source, source);
+    put(headers, encoded, names.id, event.id);
+    if (time !== undefined) headers.push(names.time, time); // checked: nothing in it needs encoding
+    if (subject !== undefined) put(headers, encoded, names.subject, subject);
+    if (dataschema !== undefined) put(headers, encoded, names.dataschema, dataschema);
+    for (const name in extensions) put(headers, encoded, prefix + name, String(extensions[name]));
+    return encodeData(event, binding, headers);
+  }
+
   return { name: "cloudevents-binary", encode };
 }
 
@@ -35,26 +56,19 @@ function namesOf(prefix: string): Names {
 
 type Headers = (string | Uint8Array)[];
 
-/** The HTTP and NATS bindings percent-encode space, quote, percent and everything beyond ASCII. */
-function put(headers: Headers, encoded: boolean, name: string, value: string): void {
-  headers.push(name, !encoded || plain.test(value) ? value : value.replace(outside, encodeURIComponent));
+/** The HTTP and NATS bindings percent-encode space, quote, percent and all beyond ASCII. Returns what it wrote. */
+function put(headers: Headers, encoded: boolean, name: string, value: string): string {
+  const written = !encoded || plain.test(value) ? value : value.replace(outside, encodeURIComponent);
+  headers.push(name, written);
+  return written;
 }
 
-function encode(
-  { type, source, id, time, subject, dataschema, data, datacontenttype, extensions }: CloudEvent,
-  { prefix, contentType, percentEncoded: encoded }: HeaderBinding,
+function encodeData(
+  { data, datacontenttype }: CloudEvent,
+  { contentType, percentEncoded }: HeaderBinding,
   headers: Headers,
 ): string | Uint8Array | null {
-  const names = namesOf(prefix);
-  headers.push(names.specversion, "1.0");
-  put(headers, encoded, names.type, type);
-  put(headers, encoded, names.source, source);
-  put(headers, encoded, names.id, id);
-  if (time !== undefined) headers.push(names.time, time); // checked: nothing in it needs encoding
-  if (subject !== undefined) put(headers, encoded, names.subject, subject);
-  if (dataschema !== undefined) put(headers, encoded, names.dataschema, dataschema);
-  for (const name in extensions) put(headers, encoded, prefix + name, String(extensions[name]));
-  if (datacontenttype !== undefined) put(headers, encoded, contentType, datacontenttype);
+  if (datacontenttype !== undefined) put(headers, percentEncoded, contentType, datacontenttype);
   if (data === undefined) return null;
   if (data instanceof Uint8Array) {
     if (datacontenttype === undefined) headers.push(contentType, "application/octet-stream");

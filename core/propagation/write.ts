@@ -10,8 +10,8 @@ export const headerSetter: TextMapSetter<(string | Uint8Array)[]> = {
 /** Sampled and random-trace-id; other bits have no meaning yet and must be sent as zero. */
 export const knownFlags = 0x03;
 
-/** What a `traceparent` of version 00 must look like: one test for both ids, where the API's check needs two. */
-const legal = /^00-(?!0{32})[\da-f]{32}-(?!0{16})[\da-f]{16}-0\d$/;
+const legalTraceId = /^(?!0{32})[\da-f]{32}$/;
+const legalSpanId = /^(?!0{16})[\da-f]{16}$/;
 
 /** Cuts a `tracestate` to `maxLength` by whole members: first those over 128 characters, then from the end. */
 function cutTraceState(text: string, maxLength: number): string {
@@ -28,10 +28,9 @@ export function writeTraceContext<Carrier>(
   setter: TextMapSetter<Carrier>,
   maxStateLength = 512,
 ): void {
-  if (!span) return;
-  const parent = `00-${span.traceId}-${span.spanId}-0${span.traceFlags & knownFlags}`;
-  if (!legal.test(parent)) return;
-  setter.set(carrier, "traceparent", parent);
+  // Tested one by one: a test of the joined text would copy its parts together first.
+  if (!span || !legalTraceId.test(span.traceId) || !legalSpanId.test(span.spanId)) return;
+  setter.set(carrier, "traceparent", `00-${span.traceId}-${span.spanId}-0${span.traceFlags & knownFlags}`);
   const state = span.traceState && cutTraceState(span.traceState.serialize(), maxStateLength);
   if (state) setter.set(carrier, "tracestate", state);
 }
