@@ -43,7 +43,8 @@ export function createPublisher(env: Environment, { prepare }: Outbound): Publis
     endSpan(span, error);
     count(sending, error);
     if (!outcome.stored) return error!;
-    return { id, transport: plan.name, destination, ...outcome.at, attempts: 1, stored: "broker" };
+    const receipt: Receipt = { id, transport: plan.name, destination, attempts: 1, stored: "broker" };
+    return Object.assign(receipt, outcome.at);
   }
 
   function count({ plan, destination, startedMs }: Sending, error: EventError | undefined): void {
