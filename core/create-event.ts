@@ -1,14 +1,6 @@
 import { type Clock, systemClock } from "./clock.ts";
 import type { EventErrorCode } from "./errors.ts";
-import {
-  type CloudEvent,
-  checkExtension,
-  checkText,
-  checkTime,
-  type Extensions,
-  type ExtensionValue,
-  optionalAttributes,
-} from "./event.ts";
+import { type CloudEvent, checkOptional, checkText, type Extensions, type ExtensionValue } from "./event.ts";
 import { defaultIds, type IdGenerator } from "./id.ts";
 
 /** What {@link createEvent} takes. */
@@ -42,9 +34,7 @@ export function checkEvent(event: CloudEvent, code?: EventErrorCode): void {
   checkText("id", event.id, code);
   checkText("source", event.source, code);
   checkText("type", event.type, code);
-  for (const name of optionalAttributes) if (event[name] !== undefined) checkText(name, event[name], code);
-  if (event.time !== undefined) checkTime(event.time, code);
-  for (const name in event.extensions) checkExtension(name, event.extensions[name], code);
+  checkOptional(event, code);
 }
 
 /**

@@ -45,7 +45,7 @@ export function checkText(name: string, value: unknown, code: EventErrorCode = "
 }
 
 /** Throws unless `time` is a timestamp of RFC 3339. */
-export function checkTime(time: string, code: EventErrorCode = "invalid-event"): void {
+function checkTime(time: string, code: EventErrorCode = "invalid-event"): void {
   if (!rfc3339.test(time)) throw new EventError(code, `time must be an RFC 3339 timestamp, not "${time.slice(0, 64)}"`);
 }
 
@@ -58,7 +58,18 @@ export function checkExtension(name: string, value: unknown, code: EventErrorCod
   if (typeof value === "string" ? forbidden.test(value) : !legal) {
     throw new EventError(
       code,
-      `extension "${name}" must be text without control characters, a 32-bit integer or boolean`,
+      `extension "${name}" must be a string without control characters, a 32-bit integer or boolean`,
     );
   }
+}
+
+/** Throws unless every optional attribute that is there is what CloudEvents 1.0 asks for. */
+export function checkOptional(
+  given: { readonly [name in (typeof optionalAttributes)[number] | "extensions"]?: unknown },
+  code?: EventErrorCode,
+): void {
+  for (const name of optionalAttributes) if (given[name] !== undefined) checkText(name, given[name], code);
+  if (given.time !== undefined) checkTime(given.time as string, code);
+  const extensions = given.extensions as Extensions | undefined;
+  for (const name in extensions) checkExtension(name, extensions[name], code);
 }

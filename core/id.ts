@@ -58,7 +58,7 @@ export function uuidv7({ clock = systemClock, random = systemRandom }: UuidOptio
     } else counter++;
     return (
       time +
-      (counter < 0x100 ? "0" : (counter >> 8).toString(16)) +
+      (counter >> 8).toString(16) +
       hex[counter & 0xff]! +
       "-" +
       hex[(bytes[at++]! & 0x3f) | 0x80]! +

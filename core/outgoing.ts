@@ -1,11 +1,11 @@
-import { type Context, context as contextApi, type Span, type SpanContext, trace } from "@opentelemetry/api";
+import { type Context, context as contextApi, type Span, trace } from "@opentelemetry/api";
 import type { Environment } from "./environment.ts";
 import { EventError } from "./errors.ts";
-import { type CloudEvent, checkExtension, checkText, checkTime, type Extensions } from "./event.ts";
+import { type CloudEvent, checkOptional, checkText, type Extensions } from "./event.ts";
 import type { Limits } from "./limits.ts";
 import type { HeaderEntries, OutgoingMessage } from "./message.ts";
 import type { PublishOptions } from "./options.ts";
-import { headerSetter, writeBaggage, writeTraceContext } from "./propagation/write.ts";
+import { headerSetter, token, writeBaggage, writeTraceContext } from "./propagation/write.ts";
 import { checkDestination, type Plan } from "./routing.ts";
 import { type Attributes, endSpan, spanKinds } from "./telemetry/tracing.ts";
 
@@ -32,27 +32,12 @@ export interface Outbound {
 
 const noExtensions: Extensions = {};
 const reserved = /^(nats-|ce[-_]|waybill-|[tx]raceparent$|tracestate$|baggage$|content-type$|x-b3-|b3$)/i;
-const headerName = /^[!#$%&'*+.^_`|~\w-]+$/;
 
 /** Makes the encoder of a bus. */
 export function createOutbound(env: Environment): Outbound {
   const { clock, codec, ids, limits, propagator, tracing } = env;
   let lastMs = -1;
   let lastTime = "";
-
-  /** A context that holds the span is made for a propagator that was passed in: the default ones do without. */
-  function inject(
-    context: Context,
-    span: Span | undefined,
-    spanContext: SpanContext | undefined,
-    headers: (string | Uint8Array)[],
-  ): void {
-    if (propagator) propagator.inject(span ? trace.setSpan(context, span) : context, headers, headerSetter);
-    else {
-      writeTraceContext(spanContext, headers, headerSetter);
-      writeBaggage(context, headers, headerSetter);
-    }
-  }
 
   /** RFC 3339 of a time; events of one millisecond share the text. */
   function timestamp(ms: number): string {
@@ -94,19 +79,24 @@ export function createOutbound(env: Environment): Outbound {
         "messaging.operation.type": operation === "create" ? "create" : "send",
         "messaging.system": system,
         "messaging.destination.name": destination,
-        "messaging.message.id": id,
       };
       const conversation = event.extensions.correlationid;
       if (conversation !== undefined) attributes["messaging.message.conversation_id"] = conversation;
       if (key !== undefined && own?.key) attributes[own.key] = key;
       span = tracing.start(`${operation} ${destination}`, spanKinds[operation], attributes, context);
+      span.setAttribute("messaging.message.id", id);
     }
     try {
       const headers: (string | Uint8Array)[] = [];
       const spanContext = span ? span.spanContext() : trace.getSpanContext(context);
       const body = codec.encode(event, binding, headers, spanContext);
       if (body === null && span && own?.tombstone) span.setAttribute(own.tombstone, true);
-      inject(context, span, spanContext, headers);
+      // A context that holds the span is made for a propagator that was passed in: the default ones do without.
+      if (propagator) propagator.inject(span ? trace.setSpan(context, span) : context, headers, headerSetter);
+      else {
+        writeTraceContext(spanContext, headers, headerSetter);
+        writeBaggage(context, headers, headerSetter);
+      }
       for (const name in options.headers) headers.push(name, options.headers[name]!);
       checkSize(body, headers, limits);
       const dedupId = deduplication ? `${id}:${hash(`${source}\n${destination}`)}` : undefined;
@@ -122,16 +112,11 @@ export function createOutbound(env: Environment): Outbound {
 
 /** What the caller chose is checked; what Waybill made itself is right. */
 function checkOptions(options: PublishOptions): void {
-  const { id, subject, datacontenttype, dataschema, time } = options;
-  if (id !== undefined) checkText("id", id);
-  if (subject !== undefined) checkText("subject", subject);
-  if (datacontenttype !== undefined) checkText("datacontenttype", datacontenttype);
-  if (dataschema !== undefined) checkText("dataschema", dataschema);
-  if (time !== undefined) checkTime(time);
-  for (const name in options.extensions) checkExtension(name, options.extensions[name]);
+  if (options.id !== undefined) checkText("id", options.id);
+  checkOptional(options);
   for (const name in options.headers) {
     if (reserved.test(name)) throw new EventError("reserved-header", `header "${name}" is reserved`);
-    if (!headerName.test(name) || /[\r\n\0]/.test(options.headers[name]!)) {
+    if (!token.test(name) || /[\r\n\0]/.test(options.headers[name]!)) {
       throw new EventError(
         "invalid-header",
         `header ${JSON.stringify(name)}: a name is a token, no value has CR, LF or NUL`,

@@ -38,7 +38,7 @@ export function checkDestination(destination: string): void {
     throw new EventError(
       "invalid-destination",
       `destination ${JSON.stringify(String(destination).slice(0, 64))}: up to 255 characters, ` +
-        'no empty token, wildcard, space or control character, no leading "$"',
+        'no wildcard, space, control character or empty token, no leading "$"',
     );
   }
 }

@@ -66,7 +66,7 @@ export function createSubscriber(env: Environment, publish: Publisher["publish"]
     if (!Number.isInteger(concurrency) || concurrency < 1) {
       throw new EventError("invalid-option", `concurrency must be a whole number from 1, not ${concurrency}`);
     }
-    const byKey = order === undefined ? keyOrder : order === "key";
+    const byKey = order === undefined ? Boolean(keyOrder) : order === "key";
     return { transport: name, destinations, group, from, concurrency, byKey };
   }
 

@@ -18,30 +18,30 @@ export interface SystemAttributes {
   readonly tombstone?: string;
 }
 
-/** What a transport can do. Core asks these, never a transport's name. */
+/** What a transport can do; what it leaves out it cannot. Core asks these, never a transport's name. */
 export interface Capabilities {
   /** OpenTelemetry's `messaging.system`. */
   readonly system: string;
   readonly attributes?: SystemAttributes;
   readonly binding: HeaderBinding;
   /** A stored message survives the loss of every client. */
-  readonly durable: boolean;
+  readonly durable?: boolean;
   /** A delivery that was not acknowledged comes again. */
-  readonly redelivery: boolean;
+  readonly redelivery?: boolean;
   /** `retry` verdicts may carry a delay. */
-  readonly delayedRedelivery: boolean;
+  readonly delayedRedelivery?: boolean;
   /** Messages of one key reach a group in the order of publication. */
-  readonly keyOrder: boolean;
+  readonly keyOrder?: boolean;
   /** Members of a group share the messages. */
-  readonly groups: boolean;
+  readonly groups?: boolean;
   /** Consumers may start in the past. */
-  readonly replay: boolean;
+  readonly replay?: boolean;
   /** Request and reply. */
-  readonly request: boolean;
+  readonly request?: boolean;
   /** A second message with the same `dedupId` is recognised within a window. */
-  readonly deduplication: boolean;
+  readonly deduplication?: boolean;
   /** `consume` takes `*` for one token and `>` for the rest. */
-  readonly wildcards: boolean;
+  readonly wildcards?: boolean;
   /** Largest message, headers included, in bytes. */
   readonly maxMessageBytes: number;
 }

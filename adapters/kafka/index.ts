@@ -73,9 +73,6 @@ export function kafkaTransport(options: KafkaTransportOptions): Transport {
     keyOrder: true,
     groups: true,
     replay: true,
-    request: false,
-    deduplication: false,
-    wildcards: false,
     maxMessageBytes: settings.maxMessageBytes,
   };
   return {

@@ -171,7 +171,6 @@ export function memoryTransport(options: MemoryTransportOptions = {}): Transport
 const capabilities: Capabilities = {
   system: "memory",
   binding: { prefix: "ce-", contentType: "ce-datacontenttype", percentEncoded: true },
-  durable: false,
   redelivery: true,
   delayedRedelivery: true,
   keyOrder: true,

@@ -45,6 +45,6 @@ export function headerBlock(entries: HeaderEntries): string {
 
 function check(name: string, fine: boolean): void {
   if (fine) return;
-  const text = `nats: header ${JSON.stringify(name).slice(0, 80)}: CR, LF or NUL, or no ASCII name`;
+  const text = `nats: header ${JSON.stringify(name).slice(0, 80)}: a name is ASCII, no value has CR, LF or NUL`;
   throw new EventError("invalid-header", text);
 }

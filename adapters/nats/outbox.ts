@@ -60,6 +60,8 @@ export function createOutbox(
   const maxProbes = 8;
   /** A PING at least every so many bytes, so that a slow link shows progress within the stall time. */
   const probeBytes = 131_072;
+  /** What a turn gathers before it writes, so that the server works while the rest is being encoded. */
+  const gatherBytes = 16_384;
   /** Bytes written and not confirmed, at most. Keeps a rewrite after an outage from outrunning the link. */
   const windowBytes = 4_194_304;
   /** Oldest first. Their sequence numbers start at `first`; `sent` is that of the next to write. */
@@ -68,6 +70,8 @@ export function createOutbox(
   let sent = 0;
   let events = 0;
   let bytes = 0;
+  /** Bytes accepted since the last write. */
+  let gathered = 0;
   /** PINGs on their way: a PONG confirms every entry before `upTo`. */
   const probes = new Set<{ readonly upTo: number; readonly bytes: number }>();
   /** Bytes written so far, by the last PING, and by the last one that was answered. */
@@ -136,8 +140,8 @@ export function createOutbox(
     connection.flush().then(link.afterStatuses).then(answered, dialled);
   };
 
-  /** Hands what waits to the client. `probing`: with a PING at its end; without, only when enough has been written. */
-  const write = (probing: boolean): void => {
+  const write = (): void => {
+    gathered = 0;
     if (info !== connection.info) {
       // The client may have dialled. PINGs on their way tell, by their answer or their rejection; nothing may overtake
       // what they cover. Without a PING what was written counts as lost.
@@ -160,11 +164,11 @@ export function createOutbox(
       written += entry.bytes + 1;
       if (written - probed >= probeBytes) probe();
     }
-    if (probing && written > probed && probes.size < maxProbes) probe();
+    if (written > probed && probes.size < maxProbes) probe();
   };
 
   const pump = (): void => {
-    if (link.state === "connected" && !stalled) write(true);
+    if (link.state === "connected" && !stalled) write();
     arm();
   };
 
@@ -235,8 +239,8 @@ export function createOutbox(
       entries.push(entry);
       events++;
       bytes += entry.bytes;
-      // The server works on the first events of a turn while the last are being encoded.
-      if (link.state === "connected" && !stalled) write(false);
+      gathered += entry.bytes;
+      if (gathered > gatherBytes) pump();
       return true;
     },
     abandon: settle,
@@ -245,8 +249,8 @@ export function createOutbox(
     },
     settled: () =>
       new Promise((done) => {
-        if (entries.length === 0) done();
-        else waiting.push({ upTo: first + entries.length, done });
+        if (entries[0]) waiting.push({ upTo: first + entries.length, done });
+        else done();
       }),
   };
 }

@@ -70,14 +70,8 @@ export function natsTransport(options: NatsTransportOptions): Transport {
   const capabilities: Capabilities = {
     system: "nats",
     binding: { prefix: "ce-", contentType: "ce-datacontenttype", percentEncoded: true },
-    durable: false,
-    redelivery: false,
-    delayedRedelivery: false,
-    keyOrder: false,
     groups: true,
-    replay: false,
     request: true,
-    deduplication: false,
     wildcards: true,
     get maxMessageBytes() {
       // The client forgets the server's word while it dials; the last one known holds meanwhile.

@@ -17,9 +17,8 @@ import { type Codec, isJson } from "./codec.ts";
  * ```
  */
 export function cloudEventsBinary(): Codec {
-  // What was last written as it is. Types and sources repeat, and comparing is cheaper than testing.
+  // The last type that was written as it is. Types repeat, and comparing is cheaper than testing.
   let plainType = "";
-  let plainSource = "";
 
   function encode(event: CloudEvent, binding: HeaderBinding, headers: Headers): string | Uint8Array | null {
     const { type, source, time, subject, dataschema, extensions } = event;
@@ -28,8 +27,7 @@ export function cloudEventsBinary(): Codec {
     headers.push(names.specversion, "1.0");
     if (!encoded || type === plainType) headers.push(names.type, type);
     else plainType = put(headers, encoded, names.type, type);
-    if (!encoded || source === plainSource) headers.push(names.source, source);
-    else plainSource = put(headers, encoded, names.source, source);
+    put(headers, encoded, names.source, source);
     put(headers, encoded, names.id, event.id);
     if (time !== undefined) headers.push(names.time, time); // checked: nothing in it needs encoding
     if (subject !== undefined) put(headers, encoded, names.subject, subject);
@@ -68,13 +66,11 @@ function encodeData(
   { contentType, percentEncoded }: HeaderBinding,
   headers: Headers,
 ): string | Uint8Array | null {
+  const binary = data instanceof Uint8Array;
   if (datacontenttype !== undefined) put(headers, percentEncoded, contentType, datacontenttype);
+  else if (data !== undefined) headers.push(contentType, binary ? "application/octet-stream" : "application/json");
   if (data === undefined) return null;
-  if (data instanceof Uint8Array) {
-    if (datacontenttype === undefined) headers.push(contentType, "application/octet-stream");
-    return data;
-  }
-  if (datacontenttype === undefined) headers.push(contentType, "application/json");
+  if (binary) return data;
   if (isJson(datacontenttype)) return JSON.stringify(data);
   if (typeof data === "string") return data;
   throw new EventError("invalid-data", `data of type ${datacontenttype} must be a string or a Uint8Array`);

@@ -11,6 +11,8 @@ export const headerSetter: TextMapSetter<(string | Uint8Array)[]> = {
 export const knownFlags = 0x03;
 
 const legalTraceId = /^(?!0{32})[\da-f]{32}$/;
+/** The last one that passed: the events of a request share theirs, and comparing is cheaper than testing. */
+let lastTraceId = "";
 const legalSpanId = /^(?!0{16})[\da-f]{16}$/;
 
 /** Cuts a `tracestate` to `maxLength` by whole members: first those over 128 characters, then from the end. */
@@ -28,9 +30,13 @@ export function writeTraceContext<Carrier>(
   setter: TextMapSetter<Carrier>,
   maxStateLength = 512,
 ): void {
+  if (!span) return;
+  const { traceId, spanId } = span;
   // Tested one by one: a test of the joined text would copy its parts together first.
-  if (!span || !legalTraceId.test(span.traceId) || !legalSpanId.test(span.spanId)) return;
-  setter.set(carrier, "traceparent", `00-${span.traceId}-${span.spanId}-0${span.traceFlags & knownFlags}`);
+  if (traceId !== lastTraceId && !legalTraceId.test(traceId)) return;
+  lastTraceId = traceId;
+  if (!legalSpanId.test(spanId)) return;
+  setter.set(carrier, "traceparent", `00-${traceId}-${spanId}-0${span.traceFlags & knownFlags}`);
   const state = span.traceState && cutTraceState(span.traceState.serialize(), maxStateLength);
   if (state) setter.set(carrier, "tracestate", state);
 }

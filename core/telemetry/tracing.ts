@@ -4,6 +4,7 @@ import {
   ProxyTracerProvider,
   type Span,
   SpanKind,
+  type SpanOptions,
   SpanStatusCode,
   type Tracer,
   type TracerProvider,
@@ -45,7 +46,7 @@ export function createTracing(given: TracerProvider | undefined): Tracing {
     },
     start(name, kind, attributes, context, links) {
       tracer ??= own ?? trace.getTracer("waybill");
-      return tracer.startSpan(name, links ? { kind, attributes, links } : { kind, attributes }, context);
+      return tracer.startSpan(name, { kind, attributes, links } as SpanOptions, context);
     },
   };
 }

@@ -46,7 +46,10 @@ describe("the outage buffer", () => {
         let mayRepeat = 0;
         for (const one of steps) {
           if (one.do === "post") {
-            for (let n = 0; n < one.count; n++) if (transport.post!(outgoing("a", String(accepted)))) accepted++;
+            // So large that some turns write before they end, and some do not.
+            for (let n = 0; n < one.count; n++) {
+              if (transport.post!(outgoing("a", String(accepted).padStart(900)))) accepted++;
+            }
           } else if (one.do === "serve") connection.serve(one.count);
           else if (one.do === "microtasks") for (let n = 0; n < one.count; n++) await undefined;
           else if (one.do === "turn") await turn();
@@ -74,7 +77,8 @@ describe("the outage buffer", () => {
           await turn();
         }
         expect(transport.health()).toEqual({ state: "connected", buffered: 0, bufferedBytes: 0 });
-        expect([...new Set(connection.stored)]).toEqual(Array.from({ length: accepted }, (_, n) => String(n)));
+        const stored = new Set(connection.stored.map((body) => body.trim()));
+        expect([...stored]).toEqual(Array.from({ length: accepted }, (_, n) => String(n)));
         expect(connection.stored.length - accepted).toBeLessThanOrEqual(mayRepeat);
       }),
       { numRuns: 500 },
