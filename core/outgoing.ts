@@ -84,6 +84,7 @@ export function createOutbound(env: Environment): Outbound {
       if (conversation !== undefined) attributes["messaging.message.conversation_id"] = conversation;
       if (key !== undefined && own?.key) attributes[own.key] = key;
       span = tracing.start(`${operation} ${destination}`, spanKinds[operation], attributes, context);
+      // Not among what the conventions want a sampler to see, and cheaper here.
       span.setAttribute("messaging.message.id", id);
     }
     try {

@@ -26,7 +26,7 @@ export function cloudEventsBinary(): Codec {
     const names = namesOf(prefix);
     headers.push(names.specversion, "1.0");
     if (!encoded || type === plainType) headers.push(names.type, type);
-    else plainType = put(headers, encoded, names.type, type);
+    else if (put(headers, encoded, names.type, type) === type) plainType = type;
     put(headers, encoded, names.source, source);
     put(headers, encoded, names.id, event.id);
     if (time !== undefined) headers.push(names.time, time); // checked: nothing in it needs encoding

@@ -21,6 +21,16 @@ function encode(event: CloudEvent, binding: Binding) {
   return { headers, body };
 }
 
+/** The types that one codec writes, one after the other. */
+function typesOf(types: readonly string[]): unknown[] {
+  const codec = cloudEventsBinary();
+  return types.map((type) => {
+    const flat: (string | Uint8Array)[] = [];
+    codec.encode(event({ type }), nats, flat, undefined);
+    return flat[flat.indexOf("ce-type") + 1];
+  });
+}
+
 function decode(headers: Pair[], body: string | Uint8Array | null, binding: Binding): CloudEvent {
   const bytes = typeof body === "string" ? new TextEncoder().encode(body) : body;
   const message = { destination: "d", headers: pairHeaders(headers), body: bytes };
@@ -45,6 +55,11 @@ describe("what is written", () => {
     data: { a: "é" },
     extensions: { partitionkey: 'a"b', n: -7, flag: true, percent: "100%", empty: "" },
   });
+  test("a type is encoded whatever types were written before it", () => {
+    const types = ["a", "a", "a b", "a%20b", "a%20b", "a b", "a"];
+    expect(typesOf(types)).toEqual(types.map(encodeURIComponent));
+  });
+
   test("NATS: ce- headers, values percent-encoded, the media type in ce-datacontenttype", () => {
     const { headers, body } = encode(full, nats);
     expect(headers).toEqual([
