@@ -54,6 +54,6 @@ export function createEncoder(slabBytes = 65_536): Encoder {
 }
 
 /** `subarray` at half its cost: that asks for the constructor of a subclass first. */
-function view({ buffer }: Uint8Array<ArrayBuffer>, start: number, end = buffer.byteLength): Uint8Array<ArrayBuffer> {
-  return new Uint8Array(buffer, start, end - start);
+function view(of: Uint8Array<ArrayBuffer>, start: number, end = of.length): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(of.buffer, of.byteOffset + start, end - start);
 }

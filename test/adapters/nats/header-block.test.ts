@@ -1,6 +1,6 @@
 import { MsgHdrsImpl } from "@nats-io/nats-core/internal";
 import fc from "fast-check";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { createEncoder } from "../../../adapters/nats/encoder.ts";
 import { headerBlock } from "../../../adapters/nats/header-block.ts";
 
@@ -70,5 +70,23 @@ describe("createEncoder", () => {
         },
       ),
     );
+  });
+
+  test("encodes what a runtime puts anywhere in a larger buffer", () => {
+    // A FAKE of an encoder that takes its memory from a pool.
+    class Pooled extends TextEncoder {
+      override encode(text: string): Uint8Array<ArrayBuffer> {
+        const bytes = super.encode(text);
+        const pool = new Uint8Array(bytes.length + 20);
+        pool.set(bytes, 7);
+        return pool.subarray(7, 7 + bytes.length);
+      }
+    }
+    vi.stubGlobal("TextEncoder", Pooled);
+    const { head, body } = createEncoder(16)({ destination: "a", headers: ["n", "ü"], body: "twenty bytes or more" });
+    vi.unstubAllGlobals();
+    const text = new TextDecoder();
+    expect(text.decode(head)).toBe("NATS/1.0\r\nn: ü\r\n\r\n");
+    expect(text.decode(body)).toBe("twenty bytes or more");
   });
 });
