@@ -1,21 +1,20 @@
 import { type Clock, systemClock } from "./clock.ts";
 import type { EventErrorCode } from "./errors.ts";
-import { type CloudEvent, checkOptional, checkText, type Extensions, type ExtensionValue } from "./event.ts";
+import {
+  type CloudEvent,
+  checkOptional,
+  checkText,
+  type EventAttributes,
+  type Extensions,
+  type ExtensionValue,
+} from "./event.ts";
 import { defaultIds, type IdGenerator } from "./id.ts";
 
 /** What {@link createEvent} takes. */
-export interface EventInit<Type extends string = string, Data = unknown> {
+export interface EventInit<Type extends string = string, Data = unknown> extends EventAttributes {
   readonly type: Type;
   readonly source: string;
   readonly data?: Data;
-  /** Default: a new UUIDv7. */
-  readonly id?: string | undefined;
-  /** Default: now. */
-  readonly time?: string | undefined;
-  readonly subject?: string | undefined;
-  readonly datacontenttype?: string | undefined;
-  readonly dataschema?: string | undefined;
-  readonly extensions?: Readonly<Record<string, ExtensionValue>> | undefined;
 }
 
 /** Where {@link createEvent} takes its defaults from. */

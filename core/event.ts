@@ -29,6 +29,18 @@ export interface CloudEvent<Type extends string = string, Data = unknown> {
   readonly extensions: Extensions;
 }
 
+/** The attributes that may be left out where an event is made. */
+export interface EventAttributes {
+  /** Default: a new UUIDv7. */
+  readonly id?: string | undefined;
+  /** Default: now. */
+  readonly time?: string | undefined;
+  readonly subject?: string | undefined;
+  readonly datacontenttype?: string | undefined;
+  readonly dataschema?: string | undefined;
+  readonly extensions?: Readonly<Record<string, ExtensionValue>> | undefined;
+}
+
 /** The context attributes that are not extensions and may be left out, in the order of the specification. */
 export const optionalAttributes = ["datacontenttype", "dataschema", "subject", "time"] as const;
 
@@ -64,12 +76,8 @@ export function checkExtension(name: string, value: unknown, code: EventErrorCod
 }
 
 /** Throws unless every optional attribute that is there is what CloudEvents 1.0 asks for. */
-export function checkOptional(
-  given: { readonly [name in (typeof optionalAttributes)[number] | "extensions"]?: unknown },
-  code?: EventErrorCode,
-): void {
+export function checkOptional(given: EventAttributes, code?: EventErrorCode): void {
   for (const name of optionalAttributes) if (given[name] !== undefined) checkText(name, given[name], code);
-  if (given.time !== undefined) checkTime(given.time as string, code);
-  const extensions = given.extensions as Extensions | undefined;
-  for (const name in extensions) checkExtension(name, extensions[name], code);
+  if (given.time !== undefined) checkTime(given.time, code);
+  for (const name in given.extensions) checkExtension(name, given.extensions[name], code);
 }

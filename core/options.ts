@@ -3,7 +3,7 @@ import type { Catalog, DataInput, TypeName } from "./catalog.ts";
 import type { Clock } from "./clock.ts";
 import type { Codec } from "./codec/codec.ts";
 import type { EventError } from "./errors.ts";
-import type { CloudEvent, ExtensionValue } from "./event.ts";
+import type { CloudEvent, EventAttributes, ExtensionValue } from "./event.ts";
 import type { IdGenerator } from "./id.ts";
 import type { Limits } from "./limits.ts";
 import type { Logger } from "./logger.ts";
@@ -47,19 +47,11 @@ export interface EventBusOptions<C extends Catalog, T extends Transports> {
 }
 
 /** Options of `publish`, `post` and each event of `publishAll`. */
-export interface PublishOptions {
+export interface PublishOptions extends EventAttributes {
   /** Instead of the destination of the type. Build it from checked tokens only. */
   readonly destination?: string | undefined;
   /** The ordering key, instead of the catalog's. Kept in the event as `partitionkey`. */
   readonly key?: string | undefined;
-  /** Default: a new UUIDv7. */
-  readonly id?: string | undefined;
-  /** Default: now. */
-  readonly time?: string | undefined;
-  readonly subject?: string | undefined;
-  readonly datacontenttype?: string | undefined;
-  readonly dataschema?: string | undefined;
-  readonly extensions?: Readonly<Record<string, ExtensionValue>> | undefined;
   /** Further headers of the message. Names that Waybill, CloudEvents, W3C or NATS own are refused. */
   readonly headers?: Readonly<Record<string, string>> | undefined;
   /** The OpenTelemetry context to publish in. Default: the active one. */

@@ -7,7 +7,7 @@ import type { HandlerDelivery, PublishOptions, SubscribeOptions, WaitOptions } f
 import type { Outbound } from "./outgoing.ts";
 import type { RawHandler } from "./receiver.ts";
 import { validate } from "./schema.ts";
-import type { Subscriber, Subscription } from "./subscriber.ts";
+import { type Subscriber, type Subscription, unsupported } from "./subscriber.ts";
 import { endSpan } from "./telemetry/tracing.ts";
 
 /** Request and reply over the transports of a bus. */
@@ -28,7 +28,7 @@ export function createRequests(env: Environment, { prepare }: Outbound, subscrib
     env.checkOpen();
     const plan = router.plan(type);
     const { transport, definition } = plan;
-    if (!transport.request) throw noRequests(plan.name);
+    if (!transport.request) throw unsupported(plan.name, "requests");
     if (definition) await validate(definition.schema, data, type);
     const sending = prepare(plan, data, options, "request");
     const timeoutMs = options.timeoutMs ?? defaultTimeoutMs;
@@ -54,7 +54,7 @@ export function createRequests(env: Environment, { prepare }: Outbound, subscrib
   async function respond(type: string, handler: RawHandler, options: SubscribeOptions = {}): Promise<Subscription> {
     const planned = router.plan(type);
     const transport = options.transport === undefined ? planned.transport : router.transport(options.transport);
-    if (!transport.request) throw noRequests(options.transport ?? planned.name);
+    if (!transport.request) throw unsupported(options.transport ?? planned.name, "requests");
     const plan = { ...planned, transport };
     const answering = async (event: CloudEvent, delivery: HandlerDelivery): Promise<void> => {
       let answer: unknown;
@@ -98,10 +98,6 @@ export function createRequests(env: Environment, { prepare }: Outbound, subscrib
     }
   }
   return { request, respond };
-}
-
-function noRequests(transport: string): EventError {
-  return new EventError("unsupported", `transport "${transport}" cannot do requests`);
 }
 
 /** Says the code of a failure and nothing else: messages may hold what is not the requester's to know. */

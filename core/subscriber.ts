@@ -184,6 +184,7 @@ function checkSame(shared: Listening, wanted: Listening, given: SubscribeOptions
   }
 }
 
-function unsupported(transport: string, what: string): EventError {
+/** What a transport lacks and was asked for. */
+export function unsupported(transport: string, what: string): EventError {
   return new EventError("unsupported", `transport "${transport}" cannot do ${what}`);
 }

@@ -23,10 +23,15 @@ await build({
   target: "es2022",
   tsconfig: at("tsconfig.json"),
 });
-const run = (...args) =>
-  spawnSync(process.execPath, ["--expose-gc", outfile, ...args], { cwd: root, encoding: "utf8" });
+/** Runs the bundle; `out` is what becomes of its standard output. */
+const run = (out, ...args) =>
+  spawnSync(process.execPath, ["--expose-gc", outfile, ...args], {
+    cwd: root,
+    encoding: "utf8",
+    stdio: ["ignore", out, "inherit"],
+  });
 const wanted = process.argv.slice(2);
-const names = run().stdout.trim().split("\n");
+const names = run("pipe").stdout.trim().split("\n");
 const chosen = names.filter((name) => wanted.length === 0 || wanted.some((each) => name.startsWith(each)));
 if (chosen.length === 0) {
   console.error(`No comparison begins with ${wanted.join(" or ")}: there are ${names.join(", ")}.`);
@@ -34,12 +39,5 @@ if (chosen.length === 0) {
 }
 console.log(`Node ${process.version}: medians of interleaved turns, time by hand / ours\n`);
 let missed = 0;
-for (const name of chosen) {
-  const { status, stdout, stderr } = run(name);
-  process.stdout.write(stdout);
-  if (status !== 0) {
-    missed++;
-    process.stderr.write(stderr);
-  }
-}
+for (const name of chosen) if (run("inherit", name).status !== 0) missed++;
 process.exit(missed > 0 ? 1 : 0);

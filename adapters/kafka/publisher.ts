@@ -1,3 +1,4 @@
+import { withinDeadline } from "../../core/deadline.ts";
 import { EventError } from "../../core/errors.ts";
 import type { OutgoingMessage } from "../../core/message.ts";
 import type { PublishOutcome } from "../../core/transport.ts";
@@ -185,14 +186,7 @@ export class Publisher {
     if (this.#closed) return 0;
     const { clock } = this.#settings;
     const until = clock.now() + deadlineMs;
-    if (this.#pending.messages > 0) {
-      let late: { cancel(): void } | undefined;
-      const deadline = new Promise<void>((resolve) => {
-        late = clock.after(deadlineMs, resolve);
-      });
-      await Promise.race([this.flush(deadlineMs), deadline]);
-      late?.cancel();
-    }
+    if (this.#pending.messages > 0) await withinDeadline(clock, deadlineMs, this.flush(deadlineMs));
     this.#closed = true;
     const unsent = this.#pending.messages;
     await this.#producer?.close(Math.max(0, until - clock.now()));

@@ -1,4 +1,5 @@
 import { type Clock, sleep, type Timer } from "../../core/clock.ts";
+import { withinDeadline } from "../../core/deadline.ts";
 import { EventError } from "../../core/errors.ts";
 import type { CloseOptions, CloseReport, ConsumeSink, Lag, TransportSubscription } from "../../core/transport.ts";
 import { Committer } from "./committer.ts";
@@ -130,7 +131,7 @@ export class KafkaSubscription implements TransportSubscription, DeliveryOwner {
     // Leaving the group takes a moment even when no time is left for work.
     const leaveMs = Math.max(1_000, until - this.#clock.now());
     const gone = this.#consumer?.close().catch((error: unknown) => this.#sink.failed(EventError.from(error)));
-    await withinMs(this.#clock, leaveMs, gone ?? Promise.resolve());
+    await withinDeadline(this.#clock, leaveMs, gone ?? Promise.resolve());
     this.#ended = true;
     this.#status.forget(this);
     this.#onClosed(this);
@@ -275,7 +276,7 @@ export class KafkaSubscription implements TransportSubscription, DeliveryOwner {
   async #drain(lanes: readonly Lane[], drainMs: number, commitUntilMs = 0): Promise<number> {
     for (const lane of lanes) lane.stop();
     const drained = Promise.all(lanes.map((lane) => this.#sink.revoke(lane.id).catch(() => undefined)));
-    await withinMs(this.#clock, drainMs, drained);
+    await withinDeadline(this.#clock, drainMs, drained);
     await this.#committer.commitUntil(lanes, commitUntilMs);
     const unsettled = lanes.reduce((sum, lane) => sum + lane.running + lane.confirmations.waiting, 0);
     this.#drop(lanes);
@@ -290,12 +291,4 @@ export class KafkaSubscription implements TransportSubscription, DeliveryOwner {
     }
     this.#order = [...this.#lanes.values()];
   }
-}
-
-async function withinMs(clock: Clock, limitMs: number, work: Promise<unknown>): Promise<void> {
-  let late: Timer | undefined;
-  const limit = new Promise<void>((resolve) => {
-    late = clock.after(limitMs, resolve);
-  });
-  await Promise.race([work, limit]).finally(() => late?.cancel());
 }

@@ -5,7 +5,7 @@ import { breakSocket } from "./break-socket.ts";
 import { closedError, natsError } from "./errors.ts";
 import type { Link } from "./link.ts";
 import type { NatsLike } from "./nats-like.ts";
-import type { NatsBufferOptions } from "./options.ts";
+import type { BufferLimits } from "./options.ts";
 
 /** An accepted message until the broker confirmed it. */
 export interface Entry {
@@ -54,7 +54,7 @@ export function createOutbox(
   connection: NatsLike,
   link: Link,
   clock: Clock,
-  { maxEvents, maxBytes, maxAgeMs, stallMs }: { readonly [K in keyof NatsBufferOptions]-?: number },
+  { maxEvents, maxBytes, maxAgeMs, stallMs }: BufferLimits,
 ): Outbox {
   /** Small batches get a PING of their own until so many are on their way; then one PING covers what gathers. */
   const maxProbes = 8;
