@@ -16,8 +16,12 @@ const alias = [
   ["waybill", "./core/index.ts"],
 ].map(([find, path]) => ({ find: new RegExp(`^${find}$`), replacement: at(path!) }));
 
+/** What tests with real brokers have in common: one file at a time, with patience. */
+const slow = { testTimeout: 120_000, hookTimeout: 120_000, fileParallelism: false };
+
 /**
- * Tiers by file name: `.test.ts` needs no network, `.int.test.ts` real brokers, `.e2e.test.ts` browsers as well.
+ * Tiers by file name: `.test.ts` needs no network, `.int.test.ts` real brokers, `.modern.test.ts` real brokers and
+ * Node 24, `.e2e.test.ts` browsers and other runtimes as well.
  * test/package is about the package itself: `.test.ts` guards the sources, `.dist.test.ts` what was built.
  */
 const config: ViteUserConfig = defineConfig({
@@ -29,7 +33,7 @@ const config: ViteUserConfig = defineConfig({
         test: {
           name: "unit",
           include: ["test/**/*.test.ts"],
-          exclude: ["**/*.int.test.ts", "**/*.e2e.test.ts", "test/package/**"],
+          exclude: ["**/*.int.test.ts", "**/*.modern.test.ts", "**/*.e2e.test.ts", "test/package/**"],
           // Property tests run long on a busy machine; none waits for real time.
           testTimeout: 60_000,
         },
@@ -50,13 +54,11 @@ const config: ViteUserConfig = defineConfig({
       },
       {
         extends: true,
-        test: {
-          name: "int",
-          include: ["test/**/*.int.test.ts"],
-          testTimeout: 120_000,
-          hookTimeout: 120_000,
-          fileParallelism: false,
-        },
+        test: { name: "int", include: ["test/**/*.int.test.ts"], ...slow },
+      },
+      {
+        extends: true,
+        test: { name: "modern", include: ["test/**/*.modern.test.ts"], ...slow },
       },
       {
         extends: true,

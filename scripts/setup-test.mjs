@@ -8,6 +8,7 @@ import { ensureChromium } from "./lib/tools/chromium.mjs";
 import { ensureConfluent } from "./lib/tools/confluent.mjs";
 import { ensureJava, ensureKafka } from "./lib/tools/kafka.mjs";
 import { ensureNatsServer } from "./lib/tools/nats-server.mjs";
+import { ensureRuntimes } from "./lib/tools/runtimes.mjs";
 
 /** Every item by name, in the order in which they are ensured. */
 const items = {
@@ -17,6 +18,7 @@ const items = {
   kafka: ensureKafka,
   "confluent client": ensureConfluent,
   chromium: ensureChromium,
+  runtimes: ensureRuntimes,
 };
 
 /** The names that {@link setUp} takes. */

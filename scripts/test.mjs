@@ -1,5 +1,6 @@
 // `npm test`: sets up what is missing, then runs every block. `npm test -- unit int` runs the named blocks alone.
 import { checkNode } from "./lib/dependencies.mjs";
+import { cache } from "./lib/paths.mjs";
 import { duration, table } from "./lib/report.mjs";
 import { run } from "./lib/run.mjs";
 import { allItems, setUp } from "./setup-test.mjs";
@@ -26,7 +27,8 @@ const sum = (parts) => ({
 });
 
 // Imported late: these need the packages that the set-up brings in.
-const vitest = async (project, timeoutMs) => (await import("./lib/vitest.mjs")).runVitest(project, { timeoutMs });
+const vitest = async (project, timeoutMs, node) =>
+  (await import("./lib/vitest.mjs")).runVitest(project, { timeoutMs, node });
 
 async function build() {
   const built = await command("npm run build", "npm", ["run", "--silent", "build"], { timeoutMs: 5 * minuteMs });
@@ -35,6 +37,7 @@ async function build() {
 }
 
 const brokers = ["packages", "nats-server", "java", "kafka", "confluent client"];
+const node24 = cache("tools", "runtimes", "bin", "node24");
 
 /** In this order; a failed block does not stop the next. `needs` are items of the set-up. */
 const blocks = {
@@ -42,6 +45,7 @@ const blocks = {
   unit: { needs: ["packages"], run: () => vitest("unit", 10 * minuteMs) },
   build: { needs: ["packages"], run: build },
   int: { needs: brokers, run: () => vitest("int", 30 * minuteMs) },
+  modern: { needs: [...brokers, "runtimes"], run: () => vitest("modern", 30 * minuteMs, node24) },
   e2e: { needs: allItems, run: () => vitest("e2e", 30 * minuteMs) },
   demo: {
     needs: ["packages"],

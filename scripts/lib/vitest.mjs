@@ -10,20 +10,21 @@ import { run } from "./run.mjs";
  * Runs one project of vitest.config.ts and counts its tests.
  *
  * @param {string} project
- * @param {{ collect?: boolean, timeoutMs?: number, env?: Record<string, string> }} [options]
+ * @param {{ collect?: boolean, timeoutMs?: number, env?: Record<string, string>, node?: string }} [options] `node` is
+ *   the binary to run it with.
  * @returns {Promise<Counts & { output: string, durationMs: number }>}
  */
-export async function runVitest(project, { collect = false, timeoutMs, env = {} } = {}) {
+export async function runVitest(project, { collect = false, timeoutMs, env = {}, node = process.execPath } = {}) {
   mkdirSync(cache("reports"), { recursive: true });
   const report = cache("reports", `${project}.json`);
   rmSync(report, { force: true });
   const reporters = ["--reporter=default", `--reporter=${at("scripts/lib/summary-reporter.mjs")}`];
   const vitest = at("node_modules", "vitest", "vitest.mjs");
-  const { code, output, durationMs, timedOut } = await run(
-    process.execPath,
-    [vitest, "run", "--project", project, ...reporters],
-    { collect, timeoutMs, env: { ...env, WAYBILL_REPORT: report } },
-  );
+  const { code, output, durationMs, timedOut } = await run(node, [vitest, "run", "--project", project, ...reporters], {
+    collect,
+    timeoutMs,
+    env: { ...env, WAYBILL_REPORT: report },
+  });
 
   const none = { passed: 0, failed: 0, skips: [], failures: [] };
   const counts = existsSync(report) ? JSON.parse(readFileSync(report, "utf8")) : none;
