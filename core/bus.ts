@@ -1,13 +1,14 @@
 import type { Catalog, DataInput, EventOf, PatternOf, ReplyInput, ReplyOutput, TypeName } from "./catalog.ts";
 import { systemClock } from "./clock.ts";
 import { cloudEventsBinary } from "./codec/cloudevents-binary.ts";
-import type { Consuming } from "./consuming.ts";
 import { deadline, withinDeadline } from "./deadline.ts";
 import type { Environment } from "./environment.ts";
 import { EventError } from "./errors.ts";
 import { type CloudEvent, checkText } from "./event.ts";
+import { type BatchOptions, type EventBatch, openBatch } from "./event-batch.ts";
 import { defaultIds } from "./id.ts";
 import { defaultLimits } from "./limits.ts";
+import { onDemand } from "./on-demand.ts";
 import type {
   BusHealth,
   ErrorListener,
@@ -25,6 +26,7 @@ import type {
 import { createOutbound } from "./outgoing.ts";
 import { createPublisher } from "./publisher.ts";
 import { sumReports } from "./report.ts";
+import type { Rest } from "./rest.ts";
 import { createRouter } from "./routing.ts";
 import type { Subscription } from "./subscriber.ts";
 import { createTracing } from "./telemetry/tracing.ts";
@@ -52,6 +54,12 @@ export interface EventBus<C extends Catalog = Catalog, T extends Transports = Tr
   forward(event: CloudEvent, options?: ForwardOptions<keyof T & string>): Promise<Receipt>;
   /** Publishes many events together: for each a receipt or an error, in their order. */
   publishAll(items: readonly TypedItem<C>[], options?: WaitOptions): Promise<(Receipt | EventError)[]>;
+  /**
+   * Collects events and publishes them together.
+   *
+   * @throws EventError `invalid-option` for a bound that is not a number above 0.
+   */
+  batch(options?: BatchOptions): EventBatch<C>;
   /** Handles events whose type matches the pattern; resolves when the broker has the subscription. */
   subscribe<const P extends string>(
     pattern: PatternOf<C, P>,
@@ -107,7 +115,6 @@ export function createEventBus<const T extends Transports, C extends Catalog = C
   const statusListeners = new Set<StatusListener>();
   let closed = false;
   let closing: Promise<CloseReport> | undefined;
-  let loading: Promise<Consuming> | undefined;
 
   const env: Environment = {
     source,
@@ -135,18 +142,13 @@ export function createEventBus<const T extends Transports, C extends Catalog = C
     },
   };
   const outbound = createOutbound(env);
-  const publisher = createPublisher(env, outbound);
+  const rest = onDemand(() => import("./rest.ts").then(({ createRest }): Rest => createRest(env, outbound, publisher)));
+  const publisher = createPublisher(env, outbound, rest);
 
-  function load(): Promise<Consuming> {
-    loading ??= import("./consuming.ts").then(
-      ({ createConsuming }) => createConsuming(env, outbound, publisher),
-      (cause) => {
-        loading = undefined; // the network may be back for the next call
-        throw new EventError("unreachable", "a part of Waybill could not be loaded", { cause, retryable: true });
-      },
-    );
-    return loading;
-  }
+  const later =
+    (name: "subscribe" | "forward" | "request" | "respond") =>
+    (...given: [never, never, never]): Promise<unknown> =>
+      rest.load().then((loaded): Promise<unknown> => loaded[name](...given));
 
   const stopListening = Object.entries(transports).map(([transport, each]) =>
     each.onStatus((status) => {
@@ -173,12 +175,11 @@ export function createEventBus<const T extends Transports, C extends Catalog = C
   async function shutDown({ deadlineMs = 10_000 }: CloseOptions): Promise<CloseReport> {
     const until = clock.now() + deadlineMs;
     const left = (): number => Math.max(0, until - clock.now());
-    // Handlers that still run may publish.
-    const consumed =
-      (await loading?.then(
-        (half) => half.close({ deadlineMs }),
-        () => undefined,
-      )) ?? sumReports([]);
+    const closing = rest.pending()?.then(
+      (loaded) => loaded.close({ deadlineMs }),
+      () => undefined,
+    );
+    const early = (await closing) ?? sumReports([]);
     closed = true;
     await withinDeadline(
       clock,
@@ -187,17 +188,18 @@ export function createEventBus<const T extends Transports, C extends Catalog = C
     ); // the transports report what is left
     const reports = await Promise.all(Object.values(transports).map((each) => each.close({ deadlineMs: left() })));
     for (const stop of stopListening) stop();
-    return sumReports([consumed, ...reports]);
+    return sumReports([early, ...reports]);
   }
 
   const bus = {
     publish: publisher.publish,
     post: publisher.post,
     publishAll: publisher.publishAll,
-    subscribe: async (...given: Parameters<Consuming["subscribe"]>) => (await load()).subscribe(...given),
-    forward: async (...given: Parameters<Consuming["forward"]>) => (await load()).forward(...given),
-    request: async (...given: Parameters<Consuming["request"]>) => (await load()).request(...given),
-    respond: async (...given: Parameters<Consuming["respond"]>) => (await load()).respond(...given),
+    batch: (given: BatchOptions = {}) => openBatch(rest, given),
+    subscribe: later("subscribe"),
+    forward: later("forward"),
+    request: later("request"),
+    respond: later("respond"),
     flush,
     health,
     close(given: CloseOptions = {}) {

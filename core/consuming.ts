@@ -8,10 +8,7 @@ import { createSubscriber, type Subscriber } from "./subscriber.ts";
 /** The half of a bus that receives, and passes on what it received. */
 export type Consuming = Subscriber & Requests & Forwarder;
 
-/**
- * Makes the consuming half of a bus. Loaded on the first `subscribe`, `respond`, `request` or `forward`: a page
- * that only publishes does not pay for decoding, dispatch and scheduling.
- */
+/** Makes the consuming half of a bus. */
 export function createConsuming(env: Environment, outbound: Outbound, { publish, send }: Publisher): Consuming {
   const subscriber = createSubscriber(env, publish);
   return { ...subscriber, ...createRequests(env, outbound, subscriber), ...createForwarder(env, send) };

@@ -1,13 +1,6 @@
+import { checkEvent, copyExtensions } from "./check-event.ts";
 import { type Clock, systemClock } from "./clock.ts";
-import type { EventErrorCode } from "./errors.ts";
-import {
-  type CloudEvent,
-  checkOptional,
-  checkText,
-  type EventAttributes,
-  type Extensions,
-  type ExtensionValue,
-} from "./event.ts";
+import type { CloudEvent, EventAttributes } from "./event.ts";
 import { defaultIds, type IdGenerator } from "./id.ts";
 
 /** What {@link createEvent} takes. */
@@ -21,19 +14,6 @@ export interface EventInit<Type extends string = string, Data = unknown> extends
 export interface EventDefaults {
   readonly clock?: Clock;
   readonly ids?: IdGenerator;
-}
-
-/** Copies extensions into a record without prototype, so that no name can reach `Object.prototype`. */
-export function copyExtensions(...from: (Extensions | undefined)[]): Record<string, ExtensionValue> {
-  return Object.assign(Object.create(null), ...from) as Record<string, ExtensionValue>;
-}
-
-/** Throws unless every attribute is what CloudEvents 1.0 asks for. */
-export function checkEvent(event: CloudEvent, code?: EventErrorCode): void {
-  checkText("id", event.id, code);
-  checkText("source", event.source, code);
-  checkText("type", event.type, code);
-  checkOptional(event, code);
 }
 
 /**

@@ -1,9 +1,9 @@
-import { copyExtensions } from "./create-event.ts";
+import { copyExtensions } from "./check-event.ts";
 import type { Environment } from "./environment.ts";
 import type { CloudEvent, Extensions } from "./event.ts";
 import type { ForwardOptions, Receipt } from "./options.ts";
 import type { Publisher } from "./publisher.ts";
-import { checkDestination, type Plan } from "./routing.ts";
+import type { Plan } from "./routing.ts";
 
 /** Publishes events that exist already. */
 export interface Forwarder {
@@ -16,16 +16,20 @@ export function createForwarder({ checkOpen, router }: Environment, send: Publis
     async forward(event, options = {}) {
       checkOpen();
       const { type, data, extensions, ...attributes } = event;
-      const name = options.transport ?? router.transportOf(type);
-      const destination = options.destination ?? router.definition(type)?.destination ?? type;
-      checkDestination(destination);
-      const plan: Plan = { type, name, destination, transport: router.transport(name), definition: undefined };
+      const name = options.transport;
+      let plan: Plan;
+      if (name === undefined) plan = router.route(type, data, { ...attributes, extensions });
+      else {
+        const destination = router.definition(type)?.destination ?? type;
+        plan = { type, name, transport: router.transport(name), destination, definition: undefined };
+      }
       const kept = copyExtensions(extensions, options.extensions as Extensions);
       for (const extension in kept) if (kept[extension] === undefined) delete kept[extension];
       const key = kept.partitionkey;
       const { context, signal, timeoutMs } = options;
       return send(plan, data, {
         ...attributes,
+        destination: options.destination,
         key: key === undefined ? undefined : String(key),
         extensions: kept,
         context,

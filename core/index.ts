@@ -25,18 +25,21 @@ export { envelope } from "./codec/envelope.ts";
 export { createEvent, type EventDefaults, type EventInit } from "./create-event.ts";
 export { EventError, type EventErrorCode, type EventErrorOptions } from "./errors.ts";
 export type { CloudEvent, Extensions, ExtensionValue } from "./event.ts";
+export type { BatchOptions, EventBatch } from "./event-batch.ts";
 export { type IdGenerator, type RandomSource, systemRandom, type UuidOptions, uuidv7 } from "./id.ts";
 export { defaultLimits, type Limits } from "./limits.ts";
 export type { Logger } from "./logger.ts";
 export type { HeaderCarrier, HeaderEntries, IncomingMessage, OutgoingMessage } from "./message.ts";
 export type {
   BusHealth,
+  CircuitBreakerOptions,
   ErrorListener,
   ErrorOrigin,
   EventBusOptions,
   ForwardOptions,
   HandlerDelivery,
   PublishFunction,
+  PublishItem,
   PublishOptions,
   Receipt,
   Route,

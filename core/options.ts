@@ -13,11 +13,38 @@ import type { Transport, TransportHealth, TransportStatus } from "./transport.ts
 /** The transports of a bus by name. */
 export type Transports = Readonly<Record<string, Transport>>;
 
-/** Sends the types that match `type` to a transport. The first route that matches counts. */
+/**
+ * Sends the types that match `type` to a transport, or along a fallback chain. The first route that matches counts.
+ *
+ * A chain moves on for an event that the transport before certainly did not store, and past a transport that is
+ * disconnected or whose circuit breaker is open. An event with a key stays on the first transport, since another one
+ * knows nothing of its order, unless `order` is `none`.
+ */
 export interface Route<Name extends string = string> {
   /** A type's name or a pattern: `*` is one token, a final `**` the rest. */
   readonly type: string;
-  readonly to: Name;
+  /** A transport, or several by preference. */
+  readonly to: Name | readonly Name[];
+  /** Takes only the events for which this holds; the others go on to the next route that matches. */
+  when?(event: PublishItem): boolean;
+  /** Instead of the type's destination. Build what depends on the event from checked tokens only. */
+  readonly destination?: string | ((event: PublishItem) => string);
+  /** Of a chain: `none` lets events with a key move on too. Default: `key`. */
+  readonly order?: "key" | "none";
+  /** Of a chain: also moves on for what may be stored, so that an event can arrive twice. Default: false. */
+  readonly fallbackOnUnknown?: boolean;
+  /** Of a chain: a transport that is not durable may follow a durable one. Default: false. */
+  readonly allowDowngrade?: boolean;
+  /** Of a chain: when a transport is left out for a while. */
+  readonly breaker?: CircuitBreakerOptions;
+}
+
+/** When a transport of a chain is left out, and for how long. */
+export interface CircuitBreakerOptions {
+  /** So many failures in a row open the breaker. Default: 5. */
+  readonly failures?: number;
+  /** After so many milliseconds one event tries the transport again. Default: 5,000. */
+  readonly openMs?: number;
 }
 
 /** Options of `createEventBus`. */
@@ -58,6 +85,12 @@ export interface PublishOptions extends EventAttributes {
   readonly context?: Context | undefined;
 }
 
+/** One event of `publishAll`, and what routes look at. */
+export interface PublishItem extends PublishOptions {
+  readonly type: string;
+  readonly data: unknown;
+}
+
 /** Options of `forward`. */
 export interface ForwardOptions<Name extends string = string> extends WaitOptions {
   /** Default: the transport to which the routes send the type. */
@@ -88,7 +121,7 @@ export interface Receipt {
   readonly sequence?: number;
   /** The broker had it already. */
   readonly duplicate?: boolean;
-  /** How often it was sent. */
+  /** How often it was sent: 1, and 1 more for each transport of a fallback chain that did not store it. */
   readonly attempts: number;
   readonly stored: "broker";
 }

@@ -30,12 +30,16 @@ export interface Outbound {
   prepare(plan: Plan, data: unknown, options: PrepareOptions, operation: SendOperation): Sending;
 }
 
+/** Destinations remembered; a caller could make up any number. */
+const maxLegal = 1024;
 const noExtensions: Extensions = {};
 const reserved = /^(nats-|ce[-_]|waybill-|[tx]raceparent$|tracestate$|baggage$|content-type$|x-b3-|b3$)/i;
 
 /** Makes the encoder of a bus. */
 export function createOutbound(env: Environment): Outbound {
   const { clock, codec, ids, limits, propagator, tracing } = env;
+  /** Destinations that passed: most repeat, and looking one up is cheaper than testing it. */
+  const legal = new Set<string>();
   let lastMs = -1;
   let lastTime = "";
 
@@ -50,20 +54,26 @@ export function createOutbound(env: Environment): Outbound {
 
   function prepare(plan: Plan, data: unknown, options: PrepareOptions, operation: SendOperation): Sending {
     const { binding, system, attributes: own, deduplication } = plan.transport.capabilities;
-    const destination = options.destination ?? plan.destination;
+    const { type, locate } = plan;
+    const destination = options.destination ?? (locate ? locate({ ...options, type, data }) : plan.destination);
+    const foreign = options.source !== undefined;
     const source = options.source ?? env.source;
-    if (destination !== plan.destination) checkDestination(destination);
+    if (!legal.has(destination)) {
+      checkDestination(destination);
+      if (legal.size >= maxLegal) legal.clear();
+      legal.add(destination);
+    }
     const id = options.id ?? ids();
-    const key = options.key ?? plan.definition?.key?.(data);
+    // Another's event has the key and the time that it came with, or none.
+    const key = options.key ?? (foreign ? undefined : plan.definition?.key?.(data));
     const startedMs = clock.now();
     checkOptions(options);
     if (key !== undefined) checkText("key", key);
     const event = {
       id,
       source,
-      type: plan.type,
-      // Another's event without a time stays without one.
-      time: options.time ?? (options.source === undefined ? timestamp(startedMs) : undefined),
+      type,
+      time: options.time ?? (foreign ? undefined : timestamp(startedMs)),
       subject: options.subject,
       datacontenttype: options.datacontenttype,
       dataschema: options.dataschema,

@@ -1,36 +1,43 @@
-import { context, type Link } from "@opentelemetry/api";
 import { deadline } from "./deadline.ts";
 import type { Environment } from "./environment.ts";
 import { EventError } from "./errors.ts";
-import type { PublishOptions, Receipt, WaitOptions } from "./options.ts";
+import type { OnDemand } from "./on-demand.ts";
+import type { PublishItem, PublishOptions, Receipt, WaitOptions } from "./options.ts";
 import type { Outbound, PrepareOptions, Sending } from "./outgoing.ts";
+import type { Rest } from "./rest.ts";
 import type { Plan } from "./routing.ts";
 import { validate } from "./schema.ts";
 import { instruments, publishInstruments } from "./telemetry/metrics.ts";
-import { type Attributes, endSpan, spanKinds } from "./telemetry/tracing.ts";
+import { endSpan } from "./telemetry/tracing.ts";
 import type { PublishOutcome } from "./transport.ts";
-
-/** One event of a `publishAll` call. */
-export interface PublishItem extends PublishOptions {
-  readonly type: string;
-  readonly data: unknown;
-}
 
 /** Sends events through the transports of a bus. */
 export interface Publisher {
   publish(type: string, data: unknown, options?: PublishOptions & WaitOptions): Promise<Receipt>;
   post(type: string, data: unknown, options?: PublishOptions): boolean;
+  publishAll(items: readonly PublishItem[], options?: WaitOptions): Promise<(Receipt | EventError)[]>;
   /** Sends what was validated. */
   send(plan: Plan, data: unknown, options: PrepareOptions & WaitOptions): Promise<Receipt>;
-  publishAll(items: readonly PublishItem[], options?: WaitOptions): Promise<(Receipt | EventError)[]>;
+  /** Ends the span of what was sent and counts it; answers the receipt or the error of the outcome. */
+  finish(sending: Sending, outcome: PublishOutcome): Receipt | EventError;
 }
 
 /** Makes the publisher of a bus. */
-export function createPublisher(env: Environment, { prepare }: Outbound): Publisher {
-  const { clock, router, tracing } = env;
+export function createPublisher(env: Environment, { prepare }: Outbound, rest: OnDemand<Rest>): Publisher {
+  const { clock, router } = env;
   const metrics = instruments(env.meterProvider, (meter) => publishInstruments(meter, env.health));
+  /** What needs the rest runs a moment later; events that come meanwhile queue behind it. */
+  let queue: Promise<unknown> | undefined;
 
-  /** Ends the span and counts; answers the receipt or the error of an outcome. */
+  function withRest<T>(run: (loaded: Rest) => Promise<T>): Promise<T> {
+    const loading = rest.load();
+    const done = (): void => {
+      queue = undefined;
+    };
+    queue = loading.then(done, done);
+    return loading.then(run);
+  }
+
   function finish(sending: Sending, outcome: PublishOutcome): Receipt | EventError {
     const { plan, span, destination, id } = sending;
     const error = outcome.stored ? undefined : rejection(outcome);
@@ -66,6 +73,8 @@ export function createPublisher(env: Environment, { prepare }: Outbound): Publis
   }
 
   function send(plan: Plan, data: unknown, options: PrepareOptions & WaitOptions): Promise<Receipt> {
+    if (plan.chain) return withRest(({ sendAlong }) => sendAlong(plan, data, options));
+    if (queue) return queue.then(() => send(plan, data, options));
     const sending = prepare(plan, data, options, "publish");
     const limit = deadline(clock, options);
     return plan.transport.publish([sending.message], limit).then((outcomes) => {
@@ -79,7 +88,7 @@ export function createPublisher(env: Environment, { prepare }: Outbound): Publis
   function publish(type: string, data: unknown, options: PublishOptions & WaitOptions = {}): Promise<Receipt> {
     try {
       env.checkOpen();
-      const plan = router.plan(type);
+      const plan = router.plan(type, data, options);
       const valid = plan.definition && validate(plan.definition.schema, data, type);
       return valid instanceof Promise ? valid.then(() => send(plan, data, options)) : send(plan, data, options);
     } catch (reason) {
@@ -89,91 +98,39 @@ export function createPublisher(env: Environment, { prepare }: Outbound): Publis
 
   function post(type: string, data: unknown, options: PublishOptions = {}): boolean {
     env.checkOpen();
-    const plan = router.plan(type);
+    const plan = router.plan(type, data, options);
     if (plan.definition && validate(plan.definition.schema, data, type) instanceof Promise) {
       throw new EventError("schema-async", `"${type}" has an asynchronous schema: use publish`);
     }
+    const { transport, chain } = plan;
+    if (chain || queue || !transport.post) {
+      send(plan, data, options).catch((reason) => {
+        env.report(EventError.from(reason), { transport: plan.name, destination: plan.destination });
+      });
+      return true;
+    }
     const sending = prepare(plan, data, options, "publish");
-    const { transport } = plan;
-    if (transport.post) {
-      let error: EventError | undefined;
-      try {
-        if (transport.post(sending.message)) return true;
-        error = new EventError("buffer-full", `${plan.name}: the buffer is full`);
-        return false;
-      } catch (reason) {
-        error = EventError.from(reason);
-        throw error;
-      } finally {
-        endSpan(sending.span, error);
-        count(sending, error);
-      }
+    let error: EventError | undefined;
+    try {
+      if (transport.post(sending.message)) return true;
+      error = new EventError("buffer-full", `${plan.name}: the buffer is full`);
+      return false;
+    } catch (reason) {
+      error = EventError.from(reason);
+      throw error;
+    } finally {
+      endSpan(sending.span, error);
+      count(sending, error);
     }
-    void transport.publish([sending.message]).then((outcomes) => {
-      const result = finish(sending, outcomes[0]!);
-      if (result instanceof EventError) env.report(result, { transport: plan.name, destination: sending.destination });
-    });
-    return true;
   }
 
-  async function publishAll(
-    items: readonly PublishItem[],
-    options: WaitOptions = {},
-  ): Promise<(Receipt | EventError)[]> {
-    env.checkOpen();
-    const results: (Receipt | EventError)[] = new Array(items.length);
-    const batches = new Map<string, { index: number; sending: Sending }[]>();
-    for (const [index, item] of items.entries()) {
-      try {
-        const plan = router.plan(item.type);
-        const valid = plan.definition && validate(plan.definition.schema, item.data, item.type);
-        if (valid instanceof Promise) await valid;
-        const batch = batches.get(plan.name) ?? [];
-        batch.push({ index, sending: prepare(plan, item.data, item, "create") });
-        batches.set(plan.name, batch);
-      } catch (reason) {
-        results[index] = EventError.from(reason, "invalid-data");
-      }
-    }
-    const limit = deadline(clock, options);
-    await Promise.all(
-      Array.from(batches, async ([name, batch]) => {
-        const span = startBatch(name, batch);
-        const messages = batch.map(({ sending }) => sending.message);
-        const outcomes = await router.transport(name).publish(messages, limit);
-        for (const [n, { index, sending }] of batch.entries()) results[index] = finish(sending, outcomes[n]!);
-        endSpan(
-          span,
-          batch.map(({ index }) => results[index]).find((result) => result instanceof EventError),
-        );
-      }),
-    );
-    limit?.stop();
-    return results;
-  }
-
-  /** One span for the call beside the one that each event carries, as the conventions ask of batches. */
-  function startBatch(
-    name: string,
-    batch: readonly { sending: Sending }[],
-  ): ReturnType<typeof tracing.start> | undefined {
-    if (!tracing.active()) return undefined;
-    const { destination } = batch[0]!.sending;
-    const common = batch.every(({ sending }) => sending.destination === destination);
-    const links: Link[] = batch.flatMap(({ sending: { span, id } }) =>
-      span ? { context: span.spanContext(), attributes: { "messaging.message.id": id } } : [],
-    );
-    const attributes: Attributes = {
-      "messaging.operation.name": "publish",
-      "messaging.operation.type": "send",
-      "messaging.system": router.transport(name).capabilities.system,
-      "messaging.batch.message_count": batch.length,
-    };
-    if (common) attributes["messaging.destination.name"] = destination;
-    const spanName = common ? `publish ${destination}` : "publish";
-    return tracing.start(spanName, spanKinds.send, attributes, context.active(), links);
-  }
-  return { publish, post, publishAll, send };
+  return {
+    publish,
+    post,
+    publishAll: (items, options) => withRest(({ publishAll }) => publishAll(items, options)),
+    send,
+    finish,
+  };
 }
 
 function rejection(outcome: PublishOutcome & { stored: false }): EventError {

@@ -1,7 +1,7 @@
 import type { Catalog, EventDefinition } from "./catalog.ts";
 import { EventError } from "./errors.ts";
 import { checkText } from "./event.ts";
-import type { Route, Transports } from "./options.ts";
+import type { PublishItem, PublishOptions, Route, Transports } from "./options.ts";
 import { isPattern, matches } from "./pattern.ts";
 import type { Transport } from "./transport.ts";
 
@@ -12,18 +12,27 @@ export interface Plan {
   readonly name: string;
   readonly transport: Transport;
   readonly destination: string;
+  /** The destination of one event, where it depends on more than the type. */
+  readonly locate?: ((event: PublishItem) => string) | undefined;
+  /** The route of a fallback chain and the plans along it, this one first. */
+  readonly chain?: { readonly route: Route; readonly plans: readonly Plan[] } | undefined;
 }
 
-/** Finds the transport and destination of each type. */
+/** A plan whose route may pass an event on to the next. */
+type Choice = Plan & { readonly when?: Route["when"] };
+
+/** Finds the transport and destination of each event. */
 export interface Router {
   /** Throws `unknown-type` or `no-route`. */
-  plan(type: string): Plan;
+  plan(type: string, data?: unknown, options?: PublishOptions): Plan;
+  /** As {@link plan}, for a type that the catalog need not know. */
+  route(type: string, data?: unknown, options?: PublishOptions): Plan;
   /** What the catalog says of a type. */
   definition(type: string): EventDefinition | undefined;
   /** The names of the catalog, or undefined without one. */
   types(): readonly string[] | undefined;
-  /** The transport that carries a type or pattern. */
-  transportOf(typeOrPattern: string): string;
+  /** The routes that may take a type or pattern: up to the first that takes all of it. */
+  routesOf(typeOrPattern: string): readonly Route[];
   /** The transport of that name; throws `invalid-option`. */
   transport(name: string): Transport;
 }
@@ -37,17 +46,24 @@ export function checkDestination(destination: string): void {
   if (typeof destination !== "string" || destination.length > 255 || !destinationPattern.test(destination)) {
     throw new EventError(
       "invalid-destination",
-      `destination ${JSON.stringify(String(destination).slice(0, 64))}: up to 255 characters, ` +
-        'no wildcard, space, control character or empty token, no leading "$"',
+      `destination ${JSON.stringify(String(destination).slice(0, 64))}: at most 255 characters, no wildcard, ` +
+        'space, control character, empty token or leading "$"',
     );
   }
 }
 
-/** Makes a router; throws `invalid-option` when a route names no transport. */
+/** The error of an event that no route takes. */
+export function noRoute(type: string): EventError {
+  return new EventError("no-route", `no route takes "${type}" to a transport`);
+}
+
+/** Makes a router; throws `invalid-option` or `unsupported` for a route that cannot work. */
 export function createRouter(catalog: Catalog | undefined, transports: Transports, routes: readonly Route[]): Router {
   const names = Object.keys(transports);
-  const plans = new Map<string, Plan>();
-  for (const route of routes) transport(route.to);
+  const usual: readonly Route[] = routes.length > 0 || names.length !== 1 ? routes : [{ type: "**", to: names[0]! }];
+  /** By type, the plans of its routes in their order. */
+  const known = new Map<string, readonly Choice[]>();
+  for (const route of routes) checkChain(route);
 
   function transport(name: string): Transport {
     const found = Object.hasOwn(transports, name) ? transports[name] : undefined;
@@ -55,31 +71,62 @@ export function createRouter(catalog: Catalog | undefined, transports: Transport
     return found;
   }
 
-  function transportOf(type: string): string {
-    const route = routes.find((candidate) => matches(candidate.type, type));
-    const name = route?.to ?? (names.length === 1 && routes.length === 0 ? names[0] : undefined);
-    if (name === undefined) throw new EventError("no-route", `no route takes events of type "${type}"`);
-    return name;
+  function checkChain({ type, to, allowDowngrade }: Route): void {
+    const chain = [to].flat().map((name) => transport(name).capabilities.durable);
+    if (chain.length === 0) throw noRoute(type);
+    if (!allowDowngrade && chain.some((durable, at) => !durable && chain[at - 1])) {
+      throw new EventError("unsupported", `the route of "${type}" needs allowDowngrade`);
+    }
+  }
+
+  function routesOf(type: string): readonly Route[] {
+    const found = usual.filter((route) => matches(route.type, type));
+    return found.slice(0, found.findIndex(({ when }) => !when) + 1 || found.length);
   }
 
   function definition(type: string): EventDefinition | undefined {
     return catalog && Object.hasOwn(catalog, type) ? catalog[type] : undefined;
   }
 
-  function plan(type: string): Plan {
-    const known = plans.get(type);
-    if (known) return known;
+  function plansOf(type: string): readonly Choice[] {
     const found = definition(type);
-    if (catalog && !found) throw new EventError("unknown-type", `the catalog has no event "${type}"`);
     checkText("type", type);
-    const destination = found?.destination ?? type;
     if (isPattern(type)) throw new EventError("invalid-event", `"${type}" is a pattern, not a type`);
-    checkDestination(destination);
-    const name = transportOf(type);
-    const made: Plan = { type, definition: found, name, transport: transport(name), destination };
-    if (plans.size >= maxPlans) plans.clear();
-    plans.set(type, made);
+    const made = routesOf(type).map((route) => {
+      const own = route.destination;
+      const locate = typeof own === "function" ? own : undefined;
+      const destination = typeof own === "string" ? own : (found?.destination ?? type);
+      const plans: Plan[] = [];
+      const chain = typeof route.to === "string" ? undefined : { route, plans };
+      for (const name of [route.to].flat()) {
+        const plan = { type, definition: found, name, transport: transport(name), destination, locate };
+        plans.push({ ...plan, chain, when: route.when } as Plan);
+      }
+      return plans[0]!;
+    });
+    if (known.size >= maxPlans) known.clear();
+    known.set(type, made);
     return made;
   }
-  return { plan, definition, types: () => catalog && Object.keys(catalog), transportOf, transport };
+
+  /** The first plan whose route takes this event. */
+  function choose(plans: readonly Choice[], type: string, data: unknown, options: PublishOptions | undefined): Plan {
+    for (const plan of plans) if (!plan.when || plan.when({ ...options, type, data })) return plan;
+    throw noRoute(type);
+  }
+
+  return {
+    plan(type, data, options) {
+      const plans = known.get(type);
+      if (catalog && !(plans?.[0]?.definition ?? definition(type))) {
+        throw new EventError("unknown-type", `the catalog has no event "${type}"`);
+      }
+      return choose(plans ?? plansOf(type), type, data, options);
+    },
+    route: (type, data, options) => choose(known.get(type) ?? plansOf(type), type, data, options),
+    definition,
+    types: () => catalog && Object.keys(catalog),
+    routesOf,
+    transport,
+  };
 }

@@ -6,6 +6,7 @@ import { EventError } from "./errors.ts";
 import type { SubscribeOptions } from "./options.ts";
 import { isPattern, matches } from "./pattern.ts";
 import type { Publisher } from "./publisher.ts";
+import { reach } from "./reach.ts";
 import type { RawHandler, Registration } from "./receiver.ts";
 import { sumReports } from "./report.ts";
 import { consumeInstruments } from "./telemetry/consumer-metrics.ts";
@@ -45,13 +46,17 @@ export function createSubscriber(env: Environment, publish: Publisher["publish"]
     if (types?.length === 0) throw new EventError("unknown-type", `"${pattern}" matches nothing in the catalog`);
     const found = new Map<string, Set<string>>();
     for (const type of types ?? [pattern]) {
-      const name = transport ?? router.transportOf(type);
-      const where = destination ?? router.definition(type)?.destination ?? type;
-      const wildcard = isPattern(where) || where.includes(">");
-      if (wildcard && !router.transport(name).capabilities.wildcards) {
-        throw unsupported(name, `the pattern "${where}" without a catalog that says what it means`);
+      for (const { name, destination: usual } of reach(router, type, transport)) {
+        const where = destination ?? usual;
+        if (where === undefined) {
+          throw new EventError("invalid-option", `a route works out where "${type}" goes: give a destination`);
+        }
+        const wildcard = isPattern(where) || where.includes(">");
+        if (wildcard && !router.transport(name).capabilities.wildcards) {
+          throw unsupported(name, `the pattern "${where}" without a catalog that says what it means`);
+        }
+        found.set(name, (found.get(name) ?? new Set()).add(toWildcard(where)));
       }
-      found.set(name, (found.get(name) ?? new Set()).add(toWildcard(where)));
     }
     return found;
   }

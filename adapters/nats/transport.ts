@@ -1,6 +1,7 @@
 import { systemClock } from "../../core/clock.ts";
 import { withinDeadline } from "../../core/deadline.ts";
 import { EventError } from "../../core/errors.ts";
+import { onDemand } from "../../core/on-demand.ts";
 import { checkDestination } from "../../core/routing.ts";
 import type { Capabilities, Transport } from "../../core/transport.ts";
 import { createEncoder, type Encoder } from "./encoder.ts";
@@ -98,10 +99,7 @@ export function natsTransport(options: NatsTransportOptions): Transport {
   };
 
   /** What receives. A page that is offline may be unable to load it. */
-  const load = (): Promise<typeof import("./receiving.ts")> =>
-    import("./receiving.ts").catch((reason: unknown) => {
-      throw EventError.from(reason, "unreachable", true);
-    });
+  const { load } = onDemand(() => import("./receiving.ts"));
 
   return {
     name: options.name ?? "nats",

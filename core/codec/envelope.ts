@@ -3,6 +3,7 @@ import { EventError } from "../errors.ts";
 import type { CloudEvent } from "../event.ts";
 import type { HeaderBinding } from "../transport.ts";
 import type { Codec } from "./codec.ts";
+import { attributes, others } from "./envelope-members.ts";
 
 /**
  * The JSON envelope of the guide's Go services: `id`, `type`, `source`, `timestamp`, `data`, `trace_id`
@@ -24,12 +25,6 @@ export function envelope(): Codec {
 
 /** What Go writes for "no time". */
 const zeroTime = "0001-01-01T00:00:00Z";
-
-/** Holds, as JSON text, the members that cannot be CloudEvents extensions. */
-export const others: string = "envelopemembers";
-
-/** CloudEvents attributes that the envelope has no member of its own for. */
-export const attributes = ["datacontenttype", "dataschema", "subject"] as const;
 
 function encode(event: CloudEvent, _: HeaderBinding, __: unknown, span: SpanContext | undefined): string {
   const { data = {}, extensions, time, id, type, source } = event;

@@ -1,4 +1,4 @@
-import { checkEvent, copyExtensions } from "../create-event.ts";
+import { checkEvent, copyExtensions } from "../check-event.ts";
 import { EventError } from "../errors.ts";
 import { type CloudEvent, type Extensions, optionalAttributes } from "../event.ts";
 import type { Limits } from "../limits.ts";

@@ -1,6 +1,6 @@
-import { checkEvent, copyExtensions } from "../create-event.ts";
+import { checkEvent, copyExtensions } from "../check-event.ts";
 import { type CloudEvent, checkExtension, checkText, type ExtensionValue } from "../event.ts";
-import { attributes, others } from "./envelope.ts";
+import { attributes, others } from "./envelope-members.ts";
 
 /** Ids that are not all zero, as Go writes them without an SDK. */
 const hexIds = /^(?!0+-)[0-9a-f]{32}-(?!0+$)[0-9a-f]{16}$/;

@@ -1,0 +1,55 @@
+import { type BatchEvents, BusBatch } from "./batching.ts";
+import { createChains } from "./chains.ts";
+import type { Environment } from "./environment.ts";
+import type { EventError } from "./errors.ts";
+import type { BatchOptions, EventBatch } from "./event-batch.ts";
+import type { PublishItem, Receipt, WaitOptions } from "./options.ts";
+import type { Outbound, PrepareOptions } from "./outgoing.ts";
+import { createPublishAll } from "./publish-all.ts";
+import type { Publisher } from "./publisher.ts";
+import { sumReports } from "./report.ts";
+import type { Plan } from "./routing.ts";
+import { instruments, messages } from "./telemetry/metrics.ts";
+import type { CloseOptions, CloseReport } from "./transport.ts";
+
+/** What publishing can do beside sending one event to one transport. */
+export interface Publishing {
+  publishAll(items: readonly PublishItem[], options?: WaitOptions): Promise<(Receipt | EventError)[]>;
+  /** Sends one event along its fallback chain. */
+  sendAlong(plan: Plan, data: unknown, options: PrepareOptions & WaitOptions): Promise<Receipt>;
+  batch(options: BatchOptions): EventBatch;
+  /** Closes every open batch. */
+  close(options: CloseOptions): Promise<CloseReport>;
+}
+
+/** Makes that part of publishing. */
+export function createPublishing(env: Environment, outbound: Outbound, publisher: Publisher): Publishing {
+  const chains = createChains(env, outbound, publisher);
+  const transmit = createPublishAll(env, outbound, publisher, chains);
+  const batches = new Set<BusBatch>();
+  const metrics = instruments(env.meterProvider, (meter) => {
+    meter.createObservableGauge("waybill.batch.waiting", messages).addCallback((result) => {
+      result.observe(Array.from(batches).reduce((sum, { waiting }) => sum + waiting, 0));
+    });
+    return {
+      size: meter.createHistogram("waybill.batch.size", messages),
+      refused: meter.createCounter("waybill.batch.refused", messages),
+    };
+  });
+  const events: BatchEvents = {
+    sent: (count) => metrics()?.size.record(count),
+    refused: (policy) => metrics()?.refused.add(1, { policy }),
+    closed: (batch) => void batches.delete(batch),
+  };
+  return {
+    publishAll: transmit.publishAll,
+    sendAlong: chains.send,
+    batch(options) {
+      env.checkOpen();
+      const batch = new BusBatch(env, transmit, events, options);
+      batches.add(batch);
+      return batch;
+    },
+    close: async (options) => sumReports(await Promise.all(Array.from(batches, (batch) => batch.close(options)))),
+  };
+}
