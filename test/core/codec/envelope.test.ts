@@ -94,7 +94,7 @@ describe("members beyond the guide's", () => {
     big: 1_700_000_000_000,
     note: "a\u0085b\uffff\u{1fffe}\n é 😀",
     lone: "\ud800",
-    specversion: "x",
+    specversion: 1,
     envelopemembers: "mine",
     constructor: "c",
   };
