@@ -24,10 +24,12 @@ export function cloudEventsStructured(): Codec {
 
 const mediaType = "application/cloudevents+json";
 
-function encode(event: CloudEvent, { contentType, prefix }: HeaderBinding, headers: (string | Uint8Array)[]): string {
-  // Where the type of the data is a header of its own (NATS), Content-Type is free for that of the message.
-  if (contentType.startsWith(prefix)) headers.push("Content-Type", mediaType);
-  else headers.push(contentType, `${mediaType}; charset=UTF-8`);
+function encode(event: CloudEvent, binding: HeaderBinding, headers: (string | Uint8Array)[]): string {
+  const { contentType, prefix, percentEncoded } = binding;
+  // Where the type of the data is a header of its own (NATS), Content-Type is free for that of the message. Kafka's
+  // binding names the charset; elsewhere the bare type is what every reader knows.
+  const name = contentType.startsWith(prefix) ? "Content-Type" : contentType;
+  headers.push(name, percentEncoded ? mediaType : `${mediaType}; charset=UTF-8`);
   const { id, source, type, time, subject, dataschema, datacontenttype, extensions } = event;
   const attributes = { specversion: "1.0", id, source, type, time, subject, dataschema, datacontenttype };
   return `${JSON.stringify({ ...attributes, ...extensions }).slice(0, -1)}${dataMember(event)}}`;

@@ -8,7 +8,7 @@ import {
   type EventInit,
   envelope,
 } from "waybill";
-import { roundTrip, wires } from "./wire.ts";
+import { encode, roundTrip, wires } from "./wire.ts";
 
 const unit = fc.oneof(
   fc.constantFrom(..."%\"\\ a€😀'+/=;,{}<>|^`~"),
@@ -91,6 +91,11 @@ describe.each(Object.entries(wires))("over %s", (name, wire) => {
     fc.assert(
       fc.property(events(payload), (event) => {
         const { data, datacontenttype } = event;
+        if (wire.binding.percentEncoded) {
+          const { headers } = encode(cloudEventsBinary(), event, wire.binding);
+          for (const [header, value] of headers)
+            expect(value).toMatch(header.startsWith("ce-") ? /^[!-~]*$/ : /^[ -~]*$/);
+        }
         const expected: Record<string, unknown> = { ...asText(event) };
         // What has no media type gets the one that it is written in.
         if (datacontenttype === undefined && data !== undefined) {
