@@ -1,6 +1,6 @@
 import { copyExtensions } from "../create-event.ts";
 import { EventError } from "../errors.ts";
-import type { CloudEvent, ExtensionValue } from "../event.ts";
+import { type CloudEvent, checkText, type ExtensionValue } from "../event.ts";
 import { isJson } from "./codec.ts";
 import { checkVersion, finishEvent, isAttribute } from "./read-attributes.ts";
 import { fromBase64 } from "./read-base64.ts";
@@ -17,7 +17,9 @@ export function decodeStructured(members: Record<string, unknown>): CloudEvent {
     if (isAttribute(name)) event[name] = value;
     else extensions[name] = value as ExtensionValue;
   }
-  event.data = dataOf(data, data_base64 ?? undefined, event.datacontenttype as string | undefined);
+  const { datacontenttype } = event;
+  if (datacontenttype !== undefined) checkText("datacontenttype", datacontenttype, "malformed-message");
+  event.data = dataOf(data, data_base64 ?? undefined, datacontenttype as string | undefined);
   return finishEvent(event, extensions);
 }
 
@@ -30,7 +32,7 @@ function dataOf(data: unknown, base64: unknown, datacontenttype: string | undefi
   // JSON stands there as it is: a string is not parsed once more, and null is a value.
   if (isJson(datacontenttype)) return data;
   if (data !== undefined && data !== null && typeof data !== "string") {
-    throw malformed(`data of type ${String(datacontenttype).slice(0, 64)} must be a string`);
+    throw malformed(`data of type ${datacontenttype?.slice(0, 64)} must be a string`);
   }
   return data ?? undefined;
 }

@@ -68,7 +68,8 @@ export function readBaggage<Carrier>(
     const at = pair!.indexOf("=");
     const key = pair!.slice(0, Math.max(at, 0)).trim();
     if (!token.test(key)) continue;
-    const metadata = properties.map((property) => property.trim()).join(";");
+    // White space around the first equals sign is no part of a property; nothing else in it is for us to read.
+    const metadata = properties.map((property) => property.trim().replace(/^([^=]*?)[ \t]*=[ \t]*/, "$1=")).join(";");
     entries[key] = {
       value: decode(pair!.slice(at + 1).trim()),
       ...(metadata && { metadata: baggageEntryMetadataFromString(metadata) }),

@@ -1,3 +1,4 @@
+import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { cloudEventsBinary, cloudEventsStructured, createEvent, envelope } from "waybill";
 import { decode, encode, type Pair, type Wire, wires } from "./wire.ts";
@@ -105,3 +106,60 @@ test("an event as the data of a binary-mode event is never taken for the event i
     expect(decode(headers, body, wire)).toMatchObject({ type: "letter", data: { id: "body" } });
   }
 });
+
+test("whatever arrives is an event or refused with a code, on every transport", () => {
+  const names = [
+    "specversion",
+    "id",
+    "source",
+    "type",
+    "timestamp",
+    "time",
+    "subject",
+    "datacontenttype",
+    "dataschema",
+  ];
+  const member = fc.constantFrom(...names, "data", "data_base64", "trace_id", "span_id", "traceparent", "toString");
+  const trap = fc.constantFrom<unknown>(
+    { toString: {} },
+    { toString: 1, valueOf: 1 },
+    [[]],
+    null,
+    "1.0",
+    "2026-01-02T03:04:05Z",
+    "a/json",
+  );
+  const document = fc.dictionary(member, fc.oneof(trap, trap, fc.jsonValue({ maxDepth: 2 })));
+  const body = fc.oneof(
+    document.map((members) => JSON.stringify(members)),
+    fc.string(),
+    fc.uint8Array(),
+    fc.constant(null),
+  );
+  const header = fc.tuple(
+    fc.oneof(
+      fc.constantFrom("content-type", "traceparent"),
+      fc.constantFrom(...names).map((name) => `ce-${name}`),
+    ),
+    fc.oneof(
+      fc.constantFrom("application/cloudevents+json", "1.0", "%ff", "text/plain", "a/json"),
+      fc.stringMatching(/^[ -~]{0,9}$/),
+    ),
+  );
+  fc.assert(
+    fc.property(
+      fc.array(header, { maxLength: 6 }),
+      body,
+      fc.constantFrom(...Object.values<Wire>(wires)),
+      (given, content, wire) => {
+        const headers = given.map(([name, value]): Pair => [name.replace("ce-", wire.binding.prefix), value]);
+        try {
+          expect(decode(headers, content, wire).id).not.toBe("");
+        } catch (error) {
+          expect(error).toMatchObject({ code: "malformed-message" });
+        }
+      },
+    ),
+    { numRuns: 5_000 },
+  );
+}, 60_000);
