@@ -43,7 +43,7 @@ export function parseTraceState(text: string): TraceState | undefined {
   const members = new Map<string, string>();
   let count = 0;
   for (const part of text.split(",")) {
-    const member = part.replace(/^[ \t]+|[ \t]+$/g, "");
+    const member = withoutSpace(part);
     if (member === "") continue;
     const at = member.indexOf("=");
     const key = member.slice(0, Math.max(at, 0));
@@ -52,4 +52,14 @@ export function parseTraceState(text: string): TraceState | undefined {
     if (!members.has(key)) members.set(key, value);
   }
   return count > 0 ? new W3CTraceState(members) : undefined;
+}
+
+/** Without spaces and tabs at the ends. By hand: a regular expression tries each run of them from every start. */
+function withoutSpace(text: string): string {
+  const isSpace = (at: number): boolean => text[at] === " " || text[at] === "\t";
+  let start = 0;
+  let end = text.length;
+  while (start < end && isSpace(start)) start++;
+  while (end > start && isSpace(end - 1)) end--;
+  return text.slice(start, end);
 }
