@@ -112,6 +112,7 @@ describe.each(bindings)("data on %s", (_, binding) => {
       "Application/JSON; charset=utf-8",
     ],
     ["text", { data: "é", datacontenttype: "text/plain" }, "é", "text/plain"],
+    ["text with a byte order mark", { data: "\ufeffa", datacontenttype: "text/csv" }, "\ufeffa", "text/csv"],
     ["bytes", { data: bytes }, bytes, "application/octet-stream"],
     ["bytes of a type", { data: bytes, datacontenttype: "image/png" }, bytes, "image/png"],
     ["no data", {}, undefined, undefined],

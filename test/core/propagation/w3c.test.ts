@@ -72,7 +72,7 @@ describe("a tracestate", () => {
 
   test.each([
     ["with 33 members in several headers", states(many(32), "a=1")],
-    ["with 33 members of which two have one key", states(many(32), "bar0=1")],
+    ["with 33 members of which two have one key", states("bar0=1", many(32))],
     ["with a value of 257 characters", states(`foo=${"v".repeat(257)}`)],
     ["with a value beyond ASCII", states("foo=é")],
     ["with a member without value", states("foo")],
