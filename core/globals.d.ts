@@ -20,6 +20,8 @@ declare global {
     decode(bytes?: Uint8Array): string;
   }
   const crypto: { getRandomValues<T extends Uint8Array>(target: T): T };
+  function atob(text: string): string;
+  function btoa(text: string): string;
   function setTimeout(run: () => void, delayMs: number): unknown;
   function clearTimeout(id: unknown): void;
   function queueMicrotask(run: () => void): void;

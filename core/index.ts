@@ -20,8 +20,10 @@ export {
 } from "./catalog.ts";
 export { type Clock, systemClock, type Timer } from "./clock.ts";
 export { cloudEventsBinary } from "./codec/cloudevents-binary.ts";
+export { cloudEventsStructured } from "./codec/cloudevents-structured.ts";
 export type { Codec } from "./codec/codec.ts";
 export { envelope } from "./codec/envelope.ts";
+export { httpBinding } from "./codec/http-binding.ts";
 export { createEvent, type EventDefaults, type EventInit } from "./create-event.ts";
 export { EventError, type EventErrorCode, type EventErrorOptions } from "./errors.ts";
 export type { CloudEvent, Extensions, ExtensionValue } from "./event.ts";
@@ -49,8 +51,10 @@ export type {
   Trust,
   WaitOptions,
 } from "./options.ts";
+export { type B3Options, b3 } from "./propagation/b3.ts";
 export { type W3CBaggageOptions, w3cBaggage } from "./propagation/baggage.ts";
 export { compositePropagator } from "./propagation/composite.ts";
+export { envelopeIds } from "./propagation/envelope-ids.ts";
 export { type W3CTraceContextOptions, w3cTraceContext } from "./propagation/w3c.ts";
 export type { InferInput, InferOutput, SchemaIssue, SchemaResult, StandardSchema } from "./schema.ts";
 export type { Subscription } from "./subscriber.ts";

@@ -4,8 +4,8 @@ import type { HeaderBinding } from "../transport.ts";
 import { type Codec, isJson } from "./codec.ts";
 
 /**
- * CloudEvents 1.0 binary mode: attributes in headers, data as the body. Follows the NATS and Kafka
- * protocol bindings; which of the two is the transport's {@link HeaderBinding}.
+ * CloudEvents 1.0 binary mode: attributes in headers, data as the body. Follows the NATS, Kafka and HTTP protocol
+ * bindings; which of them is the transport's {@link HeaderBinding}.
  *
  * @example
  * ```ts
@@ -40,7 +40,7 @@ export function cloudEventsBinary(): Codec {
 }
 
 const plain = /^[!#$&-~]*$/; // printable ASCII without space, quote and percent
-const outside = /[^!#$&-~]+/gu;
+const outside = /[^!#$&-~]+/g;
 
 const required = ["specversion", "type", "source", "id", "time", "subject", "dataschema"] as const;
 type Names = Readonly<Record<(typeof required)[number], string>>;
@@ -66,11 +66,14 @@ function encodeData(
   { contentType, percentEncoded }: HeaderBinding,
   headers: Headers,
 ): string | Uint8Array | null {
-  const binary = data instanceof Uint8Array;
-  if (datacontenttype !== undefined) put(headers, percentEncoded, contentType, datacontenttype);
-  else if (data !== undefined) headers.push(contentType, binary ? "application/octet-stream" : "application/json");
+  if (datacontenttype !== undefined) {
+    // As an attribute (NATS) it is encoded like the others; a header of the message's own keeps its form.
+    put(headers, percentEncoded && contentType !== "content-type", contentType, datacontenttype);
+  } else if (data !== undefined) {
+    headers.push(contentType, data instanceof Uint8Array ? "application/octet-stream" : "application/json");
+  }
   if (data === undefined) return null;
-  if (binary) return data;
+  if (data instanceof Uint8Array) return data;
   if (isJson(datacontenttype)) return JSON.stringify(data);
   if (typeof data === "string") return data;
   throw new EventError("invalid-data", `data of type ${datacontenttype} must be a string or a Uint8Array`);

@@ -4,26 +4,66 @@ import type { Limits } from "../limits.ts";
 import type { IncomingMessage } from "../message.ts";
 import type { HeaderBinding } from "../transport.ts";
 import { decodeText, parseJson } from "./json.ts";
-import { decodeBinary } from "./read-binary.ts";
+import { attributeValue, decodeBinary } from "./read-binary.ts";
 import { decodeEnvelope } from "./read-envelope.ts";
+import { decodeStructured } from "./read-structured.ts";
+
+const cloudEventsType = /^\s*application\/cloudevents([^\s;]*)/i;
 
 /**
- * Reads a message of any format that Waybill knows: binary-mode headers first, then the JSON body.
+ * Reads a message of any format that Waybill knows: by its content type, else by binary-mode headers, else by the
+ * members of its JSON body.
  *
  * @throws EventError `malformed-message` or `too-large`, saying what is wrong and the bound.
  */
 export function decodeMessage(message: IncomingMessage, binding: HeaderBinding, limits: Limits): CloudEvent {
   checkSize(message, limits);
+  const { headers, body } = message;
+  const format = cloudEventsType.exec(headers.get("content-type") ?? "")?.[1]?.toLowerCase();
+  if (format !== undefined) {
+    checkFormat(format);
+    const event = decodeStructured(membersOf(body, limits) ?? {});
+    checkRepeated(event, message, binding);
+    return event;
+  }
   const binary = decodeBinary(message, binding, limits);
   if (binary) return binary;
-  if (message.body?.length) {
-    const members = parseJson(decodeText(message.body), limits);
-    if (typeof members === "object" && members !== null) {
-      const event = decodeEnvelope(members as Record<string, unknown>);
-      if (event) return event;
+  const members = body?.length ? membersOf(body, limits) : undefined;
+  // Go's SDK writes structured events to NATS without any header.
+  if (typeof members?.specversion === "string") return decodeStructured(members);
+  const event = members && decodeEnvelope(members);
+  if (event) return event;
+  throw new EventError("malformed-message", "the message is neither a CloudEvent nor an envelope");
+}
+
+/** `+json` is the format read here; NATS calls it `application/cloudevents` alone. */
+function checkFormat(format: string): void {
+  if (format.startsWith("-batch")) {
+    throw new EventError("malformed-message", "batches of CloudEvents are not taken here: send each as a message");
+  }
+  if (format !== "" && format !== "+json") {
+    throw new EventError("malformed-message", `application/cloudevents${format.slice(0, 64)} is no format read here`);
+  }
+}
+
+/** The members of a JSON object; undefined for other JSON. */
+function membersOf(body: Uint8Array | null, limits: Limits): Record<string, unknown> | undefined {
+  const value = parseJson(decodeText(body ?? new Uint8Array()), limits, "document");
+  return typeof value === "object" && value !== null ? (value as Record<string, unknown>) : undefined;
+}
+
+/**
+ * A structured message may repeat attributes in its headers. Ones that name another event are a trap for whoever looks
+ * at the headers alone, or a binary-mode event whose data is an event: neither is taken for the event inside.
+ */
+function checkRepeated(event: CloudEvent, { headers }: IncomingMessage, binding: HeaderBinding): void {
+  for (const name of ["id", "source", "type"] as const) {
+    const header = binding.prefix + name;
+    for (const value of headers.getAll(header)) {
+      if (attributeValue(header, value, binding) === event[name]) continue;
+      throw new EventError("malformed-message", `header ${header} and the body name different events`);
     }
   }
-  throw new EventError("malformed-message", "the message is neither a CloudEvent nor an envelope");
 }
 
 function checkSize({ headers, body }: IncomingMessage, limits: Limits): void {

@@ -1,7 +1,7 @@
 import { EventError } from "../errors.ts";
 import type { Limits } from "../limits.ts";
 
-const strict = /* @__PURE__ */ new TextDecoder("utf-8", { fatal: true });
+const strict = /* @__PURE__ */ new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /** Text of UTF-8 bytes; throws `malformed-message` on others. */
 export function decodeText(bytes: Uint8Array): string {
@@ -32,18 +32,20 @@ function refuseProto(key: string, value: unknown): unknown {
 }
 
 /**
- * Parses JSON from outside. A member named `__proto__` is refused, since it replaces the prototype of
+ * Parses JSON from outside: data, or a document whose members hold data one level deeper. A member named `__proto__` is refused, since it replaces the prototype of
  * whatever object the data is merged into later; so is nesting that would overflow a recursive reader.
  */
-export function parseJson(text: string, limits: Limits): unknown {
+export function parseJson(text: string, limits: Limits, of: "data" | "document" = "data"): unknown {
+  const deepest = limits.maxJsonDepth + (of === "document" ? 1 : 0);
   // Text of n characters nests n/2 deep at most (valid JSON), so that short text needs no look.
-  if (text.length > limits.maxJsonDepth && depth(text) > limits.maxJsonDepth) {
-    throw new EventError("malformed-message", `the JSON nests deeper than ${limits.maxJsonDepth} levels`);
+  if (text.length > deepest && depth(text) > deepest) {
+    throw new EventError("malformed-message", `the JSON nests deeper than ${deepest} levels`);
   }
   // "\u005f" is another way to write an underscore.
   const suspicious = text.includes("__proto__") || text.includes("\\u005");
   try {
-    return JSON.parse(text, suspicious ? refuseProto : undefined);
+    // A byte order mark is no part of JSON, and a reader may pass over one (RFC 8259, section 8.1).
+    return JSON.parse(text.replace(/^\ufeff/, ""), suspicious ? refuseProto : undefined);
   } catch (cause) {
     if (cause instanceof EventError) throw cause;
     // Not as the cause: the parser's message quotes the payload, which may be private.

@@ -1,14 +1,19 @@
-import { checkEvent, copyExtensions } from "../check-event.ts";
+import { copyExtensions } from "../check-event.ts";
 import { EventError } from "../errors.ts";
-import { type CloudEvent, type Extensions, optionalAttributes } from "../event.ts";
+import type { CloudEvent } from "../event.ts";
 import type { Limits } from "../limits.ts";
 import type { IncomingMessage } from "../message.ts";
 import type { HeaderBinding } from "../transport.ts";
 import { isJson } from "./codec.ts";
 import { decodeText, parseJson } from "./json.ts";
+import { checkVersion, finishEvent, isAttribute } from "./read-attributes.ts";
 
-/** One round of decoding, after undoing a quoted string (HTTP binding, section 3.1.3.2). */
-function percentDecode(name: string, value: string): string {
+/**
+ * The value of an attribute's header: where the binding encodes, one round of decoding, after undoing a quoted string
+ * (HTTP binding, section 3.1.3.2).
+ */
+export function attributeValue(name: string, value: string, { percentEncoded }: HeaderBinding): string {
+  if (!percentEncoded) return value;
   const text = /^".*"$/.test(value) ? value.slice(1, -1).replace(/\\(.)/g, "$1") : value;
   if (!text.includes("%")) return text;
   try {
@@ -19,11 +24,14 @@ function percentDecode(name: string, value: string): string {
   }
 }
 
+/** Text that can be read as UTF-8; text of another charset is left as bytes. */
+const utf8Text = /^text\/(?!.*;\s*charset\s*=(?!\s*"?(?:utf-?8|us-ascii)))/i;
+
 /** Data of a body by its media type: JSON, text, or bytes. */
 export function decodeData(body: Uint8Array | null, contentType: string | undefined, limits: Limits): unknown {
   if (body === null) return undefined;
   if (isJson(contentType)) return body.length === 0 ? undefined : parseJson(decodeText(body), limits);
-  return /^text\//i.test(contentType as string) ? decodeText(body) : body;
+  return utf8Text.test(contentType as string) ? decodeText(body) : body;
 }
 
 /** The event of a binary-mode message, or undefined when the message is not one. */
@@ -40,15 +48,14 @@ export function decodeBinary(message: IncomingMessage, binding: HeaderBinding, l
     const name = isType ? "datacontenttype" : lower.slice(prefix.length);
     const all = headers.getAll(key);
     if (all.length > 1) throw new EventError("malformed-message", `header ${key} stands ${all.length} times`);
-    const value = binding.percentEncoded ? percentDecode(key, all[0]!) : all[0]!;
-    if (name === "specversion") {
-      if (!value.startsWith("1.")) throw new EventError("malformed-message", `CloudEvents ${value} is not supported`);
-    } else if (name === "id" || name === "source" || name === "type" || optionalAttributes.includes(name as "time")) {
-      event[name] = value;
-    } else extensions[name] = value;
+    // Content-Type is a header of HTTP's own and not encoded.
+    const value = lower.startsWith(prefix) ? attributeValue(key, all[0]!, binding) : all[0]!;
+    if (name === "specversion") checkVersion(value);
+    else if (!isAttribute(name)) extensions[name] = value;
+    // Some writers put the media type into ce_datacontenttype as well, which the bindings forbid.
+    else if ((event[name] ?? value) === value) event[name] = value;
+    else throw new EventError("malformed-message", `two headers say different things about ${name}`);
   }
   event.data = decodeData(body, event.datacontenttype as string | undefined, limits);
-  event.extensions = Object.freeze(extensions) as Extensions;
-  checkEvent(event as unknown as CloudEvent, "malformed-message");
-  return Object.freeze(event) as unknown as CloudEvent;
+  return finishEvent(event, extensions);
 }

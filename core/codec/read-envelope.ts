@@ -1,9 +1,8 @@
-import { checkEvent, copyExtensions } from "../check-event.ts";
+import { copyExtensions } from "../check-event.ts";
 import { type CloudEvent, checkExtension, checkText, type ExtensionValue } from "../event.ts";
+import { legalIds } from "../propagation/legal-ids.ts";
 import { attributes, others } from "./envelope-members.ts";
-
-/** Ids that are not all zero, as Go writes them without an SDK. */
-const hexIds = /^(?!0+-)[0-9a-f]{32}-(?!0+$)[0-9a-f]{16}$/;
+import { finishEvent } from "./read-attributes.ts";
 
 /** The event of an envelope's members, or undefined when they are not an envelope's. */
 export function decodeEnvelope(members: Record<string, unknown>): CloudEvent | undefined {
@@ -24,11 +23,8 @@ export function decodeEnvelope(members: Record<string, unknown>): CloudEvent | u
     break;
   }
   // The ids name the span that published the event, and a Go service writes them only when it records.
-  const ids = `${trace_id}-${span_id}`;
-  if (hexIds.test(ids)) extensions.traceparent ??= `00-${ids}-01`;
-  event.extensions = Object.freeze(extensions);
-  checkEvent(event as unknown as CloudEvent, "malformed-message");
-  return Object.freeze(event) as unknown as CloudEvent;
+  if (legalIds(trace_id, span_id)) extensions.traceparent ??= `00-${trace_id}-${span_id}-01`;
+  return finishEvent(event, extensions);
 }
 
 function toAscii(char: string): string {

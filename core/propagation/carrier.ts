@@ -16,9 +16,18 @@ function read({ message: { headers }, event }: ReceivedEvent, name: string): rea
   // Without a parent in the headers the event's own counts: the creation context, or what an envelope's ids say.
   // A state belongs to its parent, wherever that stands.
   if (parents.length > 0 || (values.length > 0 && name !== "tracestate")) return values;
-  const own = event?.extensions[name];
+  const own = event?.extensions[name] ?? envelopeId(event, name);
   return own === undefined ? [] : [String(own)];
 }
+
+/** An envelope is read with its ids as the event's `traceparent`, sampled; here they have their own names again. */
+function envelopeId(event: CloudEvent | undefined, name: string): string | undefined {
+  if (name !== "trace_id" && name !== "span_id") return undefined;
+  const ids = sampledParent.exec(String(event?.extensions.traceparent))?.groups;
+  return ids?.[name];
+}
+
+const sampledParent = /^00-(?<trace_id>[0-9a-f]{32})-(?<span_id>[0-9a-f]{16})-01$/;
 
 /** Reads headers first, then the event's extensions: `traceparent`, `Xraceparent`, `ce-traceparent`, envelope ids. */
 export const receivedGetter: TextMapGetter<ReceivedEvent> = {

@@ -47,6 +47,10 @@ function decode(text: string): string {
   });
 }
 
+function trimAround(text: string, at: number): string {
+  return at < 0 ? text.trim() : `${text.slice(0, at).trim()}=${text.slice(at + 1).trim()}`;
+}
+
 /** The reading half of `w3cBaggage`. */
 export function readBaggage<Carrier>(
   context: Context,
@@ -68,7 +72,8 @@ export function readBaggage<Carrier>(
     const at = pair!.indexOf("=");
     const key = pair!.slice(0, Math.max(at, 0)).trim();
     if (!token.test(key)) continue;
-    const metadata = properties.map((property) => property.trim()).join(";");
+    // White space around a property's first equals sign is no part of it; what it says is not for us to read.
+    const metadata = properties.map((property) => trimAround(property, property.indexOf("="))).join(";");
     entries[key] = {
       value: decode(pair!.slice(at + 1).trim()),
       ...(metadata && { metadata: baggageEntryMetadataFromString(metadata) }),

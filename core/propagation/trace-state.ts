@@ -35,17 +35,31 @@ class W3CTraceState implements TraceState {
   }
 }
 
-/** Reads a `tracestate`, its headers joined by commas; undefined when it is empty or any of it is illegal. */
+/**
+ * Reads a `tracestate`, its headers joined by commas; undefined when it is empty or any of it is illegal. Of equal
+ * keys the first counts, which is the newest: new members are added on the left.
+ */
 export function parseTraceState(text: string): TraceState | undefined {
   const members = new Map<string, string>();
+  let count = 0;
   for (const part of text.split(",")) {
-    const member = part.replace(/^[ \t]+|[ \t]+$/g, "");
+    const member = withoutSpace(part);
     if (member === "") continue;
     const at = member.indexOf("=");
     const key = member.slice(0, Math.max(at, 0));
     const value = member.slice(at + 1);
-    if (!keyPattern.test(key) || !valuePattern.test(value) || members.has(key)) return undefined;
-    members.set(key, value);
+    if (!keyPattern.test(key) || !valuePattern.test(value) || ++count > maxMembers) return undefined;
+    if (!members.has(key)) members.set(key, value);
   }
-  return members.size > 0 && members.size <= maxMembers ? new W3CTraceState(members) : undefined;
+  return count > 0 ? new W3CTraceState(members) : undefined;
+}
+
+/** Without spaces and tabs at the ends. By hand: a regular expression tries each run of them from every start. */
+function withoutSpace(text: string): string {
+  const isSpace = (at: number): boolean => text[at] === " " || text[at] === "\t";
+  let start = 0;
+  let end = text.length;
+  while (start < end && isSpace(start)) start++;
+  while (end > start && isSpace(end - 1)) end--;
+  return text.slice(start, end);
 }

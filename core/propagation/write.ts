@@ -45,11 +45,6 @@ export function writeTraceContext<Carrier>(
 export const token: RegExp = /^[!#$%&'*+.^_`|~\w-]+$/;
 const unsafe = /[^!#$&-+\--:<-[\]-~]/gu; // what a value must percent-encode, the percent sign included
 
-/** Lone surrogates have no UTF-8: they become U+FFFD, so that encoding never throws. */
-function encode(text: string): string {
-  return text.replace(/\p{Cs}/gu, "\ufffd").replace(unsafe, encodeURIComponent);
-}
-
 /** The writing half of `w3cBaggage`. */
 export function writeBaggage<Carrier>(
   context: Context,
@@ -63,7 +58,9 @@ export function writeBaggage<Carrier>(
   for (const [key, { value, metadata }] of propagation.getBaggage(context)?.getAllEntries() ?? []) {
     const properties = metadata?.toString() ?? "";
     if (!token.test(key) || /[^ -+\--~\t]/.test(properties)) continue; // what cannot stand in a member
-    const member = `${text && ","}${key}=${encode(value)}${properties && `;${properties}`}`;
+    // Lone surrogates have no UTF-8: they become U+FFFD, so that encoding never throws.
+    const encoded = value.replace(/\p{Cs}/gu, "\ufffd").replace(unsafe, encodeURIComponent);
+    const member = `${text && ","}${key}=${encoded}${properties && `;${properties}`}`;
     if (text.length + member.length > maxBytes || ++members > maxMembers) break;
     text += member;
   }

@@ -65,6 +65,7 @@ describe("the guide's JSON", () => {
     ["in upper case", { trace_id: span.traceId.toUpperCase(), span_id: span.spanId }],
     ["too short", { trace_id: span.traceId.slice(1), span_id: span.spanId }],
     ["no text", { trace_id: 1, span_id: {} }],
+    ["objects that cannot become text", { trace_id: { toString: 1, valueOf: 1 }, span_id: { toString: {} } }],
   ])("names no trace when the ids are %s", (_, ids) => {
     expect(decode(withMembers(ids)).extensions.traceparent).toBeUndefined();
   });
@@ -94,7 +95,7 @@ describe("members beyond the guide's", () => {
     big: 1_700_000_000_000,
     note: "a\u0085b\uffff\u{1fffe}\n é 😀",
     lone: "\ud800",
-    specversion: "x",
+    specversion: 1,
     envelopemembers: "mine",
     constructor: "c",
   };

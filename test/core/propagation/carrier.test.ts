@@ -81,6 +81,17 @@ describe("the parent is read in order", () => {
       received({ ...attributes("ce_"), ce_traceparent: parent("3"), traceparent: parent("1") }, {}, "kafka").parent,
     ).toBe("1");
   });
+  test("a structured event's own member counts where ce-traceparent does", () => {
+    const structured = { specversion: "1.0", id: "1", source: "/s", type: "t", traceparent: parent("3") };
+    expect(received({}, structured).parent).toBe("3");
+    expect(received({ XRACEPARENT: parent("2") }, structured).parent).toBe("2");
+    expect(received({ Traceparent: parent("1"), Xraceparent: parent("2") }, structured).parent).toBe("1");
+    expect(received({ "content-type": "application/cloudevents+json" }, structured, "kafka").parent).toBe("3");
+  });
+  test("Kafka's renamed header counts as well", () => {
+    const headers = { ...attributes("ce_"), ce_traceparent: parent("3"), Xraceparent: parent("2") };
+    expect(received(headers, {}, "kafka").parent).toBe("2");
+  });
   test("without any there is none", () => {
     expect(received(attributes("ce-"), {})).toEqual({ parent: undefined, state: undefined, baggage: undefined });
   });
@@ -130,4 +141,25 @@ test("the names that a propagator may look through are the headers' and the exte
   const message = { destination: "d", headers: pairHeaders([["B3", "0"]]), body: null };
   expect(receivedGetter.keys({ message, event })).toEqual(["B3", "traceparent"]);
   expect(receivedGetter.keys({ message, event: undefined })).toEqual(["B3"]);
+});
+
+describe("the ids of an envelope by their own names", () => {
+  const get = (headers: [string, string][], traceparent: string | undefined, name: string): unknown => {
+    const extensions = traceparent === undefined ? {} : { traceparent };
+    const event = { id: "1", source: "/s", type: "t", data: {}, extensions };
+    const message = { destination: "d", headers: pairHeaders(headers), body: null };
+    return receivedGetter.get({ message, event }, name);
+  };
+  test("are those of the event", () => {
+    expect(get([], parent("4"), "trace_id")).toBe("4".repeat(32));
+    expect(get([], parent("4"), "span_id")).toBe("4".repeat(16));
+  });
+  test("are none where nothing says sampled, or says anything at all", () => {
+    expect(get([], parent("4").replace(/1$/, "0"), "trace_id")).toBeUndefined();
+    expect(get([], undefined, "trace_id")).toBeUndefined();
+    expect(get([], "x", "span_id")).toBeUndefined();
+  });
+  test("yield to headers of these names", () => {
+    expect(get([["trace_id", "5"]], parent("4"), "trace_id")).toBe("5");
+  });
 });

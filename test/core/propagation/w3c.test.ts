@@ -29,62 +29,20 @@ function hop(headers: HeaderList): Record<string, string> {
 
 const states = (...values: string[]): HeaderList => [parent, ...values.map((value) => ["tracestate", value] as const)];
 
-describe("the official traceparent cases", () => {
-  const continued: [string, HeaderList][] = [
-    ["header_name_valid_casing", [["TraceParent", `00-${ids}-00`]]],
-    ["header_name_valid_casing", [["TrAcEpArEnT", `00-${ids}-00`]]],
-    ["header_name_valid_casing", [["TRACEPARENT", `00-${ids}-00`]]],
-    ["included_tracestate_missing", [parent]],
-    ["version_0xcc", [["traceparent", `cc-${ids}-01`]]],
-    ["version_0xcc", [["traceparent", `cc-${ids}-01-what-the-future-will-be-like`]]],
-    ["ows_handling", [["traceparent", ` 00-${ids}-01`]]],
-    ["ows_handling", [["traceparent", `\t00-${ids}-01`]]],
-    ["ows_handling", [["traceparent", `00-${ids}-01 `]]],
-    ["ows_handling", [["traceparent", `00-${ids}-01\t`]]],
-    ["ows_handling", [["traceparent", `\t 00-${ids}-01 \t`]]],
-  ];
-  test.each(continued)("%s continues the trace of %j", (_, headers) => {
-    expect(hop(headers).traceparent).toMatch(new RegExp(`^00-${traceId}-${"e".repeat(16)}-0[01]$`));
-  });
-
-  const restarted: [string, HeaderList][] = [
-    ["both_traceparent_and_tracestate_missing", []],
-    ["duplicated", [parent, ["traceparent", `00-12345678901234567890123456789011-${spanId}-01`]]],
-    ["duplicated", [parent, parent]],
-    ["header_name", [["trace-parent", `00-${ids}-01`]]],
-    ["header_name", [["trace.parent", `00-${ids}-01`]]],
-    ["version_0x00", [["traceparent", `00-${ids}-01.`]]],
-    ["version_0x00", [["traceparent", `00-${ids}-01-what-the-future-will-be-like`]]],
-    ["version_0xcc", [["traceparent", `cc-${ids}-01.what-the-future-will-be-like`]]],
-    ["version_0xff", [["traceparent", `ff-${ids}-01`]]],
-    ["version_illegal_characters", [["traceparent", `.0-${ids}-01`]]],
-    ["version_illegal_characters", [["traceparent", `0.-${ids}-01`]]],
-    ["version_too_long", [["traceparent", `000-${ids}-01`]]],
-    ["version_too_long", [["traceparent", `0000-${ids}-01`]]],
-    ["version_too_short", [["traceparent", `0-${ids}-01`]]],
-    ["trace_id_all_zero", [["traceparent", `00-${"0".repeat(32)}-${spanId}-01`]]],
-    ["trace_id_illegal_characters", [["traceparent", `00-.${traceId.slice(1)}-${spanId}-01`]]],
-    ["trace_id_illegal_characters", [["traceparent", `00-${"A".repeat(32)}-${spanId}-01`]]],
-    ["trace_id_too_long", [["traceparent", `00-${traceId}3-${spanId}-01`]]],
-    ["trace_id_too_short", [["traceparent", `00-${traceId.slice(1)}-${spanId}-01`]]],
-    ["parent_id_all_zero", [["traceparent", `00-${traceId}-${"0".repeat(16)}-01`]]],
-    ["parent_id_illegal_characters", [["traceparent", `00-${traceId}-.${spanId.slice(1)}-01`]]],
-    ["parent_id_illegal_characters", [["traceparent", `00-${traceId}-${"A".repeat(16)}-01`]]],
-    ["parent_id_too_long", [["traceparent", `00-${ids}7-01`]]],
-    ["parent_id_too_short", [["traceparent", `00-${ids.slice(0, -1)}-01`]]],
-    ["trace_flags_illegal_characters", [["traceparent", `00-${ids}-.0`]]],
-    ["trace_flags_illegal_characters", [["traceparent", `00-${ids}-0.`]]],
-    ["trace_flags_too_long", [["traceparent", `00-${ids}-001`]]],
-    ["trace_flags_too_short", [["traceparent", `00-${ids}-1`]]],
+// W3C's own cases are in trace-context-official.test.ts; these are beyond them.
+describe("a traceparent", () => {
+  test.each([
+    ["twice the same", [parent, parent]],
     ["joined by an intermediary", [["traceparent", `00-${ids}-01,00-${ids}-01`]]],
-  ];
-  test.each(restarted)("%s restarts the trace and drops the state for %j", (_, headers) => {
+    ["with a trace id in upper case", [["traceparent", `00-${"A".repeat(32)}-${spanId}-01`]]],
+    ["with a parent id in upper case", [["traceparent", `00-${traceId}-${"A".repeat(16)}-01`]]],
+  ] satisfies [string, HeaderList][])("%s restarts the trace and drops the state", (_, headers) => {
     expect(hop([...headers, ["tracestate", "foo=1"]])).toEqual({
       traceparent: `00-${"f".repeat(32)}-${"e".repeat(16)}-00`,
     });
   });
 
-  // Level 2: propagates_random_flag; every other bit is sent as zero.
+  // Level 2 knows two bits; every other is sent as zero.
   test.each([
     ["00", "00"],
     ["01", "01"],
@@ -99,78 +57,35 @@ describe("the official traceparent cases", () => {
   });
 });
 
-describe("the official tracestate cases", () => {
-  const keys = "abcdefghijklmnopqrstuvwxyz0123456789_-*/";
-  const printable = Array.from({ length: 95 }, (_, i) => String.fromCharCode(0x20 + i)).join("");
-  const value = printable.replace(/[,=]/g, "");
+describe("a tracestate", () => {
   const many = (n: number): string => Array.from({ length: n }, (_, i) => `bar${i}=${i}`).join(",");
 
-  const kept: [string, HeaderList, string][] = [
-    ["included_traceparent_included", states("foo=1,bar=2"), "foo=1,bar=2"],
-    ["header_name_valid_casing", [parent, ["TrAcEsTaTe", "foo=1"]], "foo=1"],
-    ["empty_header", states("foo=1", ""), "foo=1"],
-    ["empty_header", states("", "foo=1"), "foo=1"],
-    [
-      "multiple_headers_different_keys",
-      states("foo=1,bar=2", "rojo=1,congo=2", "baz=3"),
-      "foo=1,bar=2,rojo=1,congo=2,baz=3",
-    ],
-    ["all_allowed_characters", states(`${keys}=${value}`), `${keys}=${value}`],
-    ["all_allowed_characters", states(`${keys}@a-z0-9_-*/=${value}`), `${keys}@a-z0-9_-*/=${value}`],
-    ["ows_handling", states("foo=1 \t , \t bar=2, \t baz=3"), "foo=1,bar=2,baz=3"],
-    ["ows_handling", states("foo=1\t \t,\t \tbar=2,\t \tbaz=3"), "foo=1,bar=2,baz=3"],
-    ["ows_handling", states(" foo=1"), "foo=1"],
-    ["ows_handling", states("\tfoo=1"), "foo=1"],
-    ["ows_handling", states("foo=1 "), "foo=1"],
-    ["ows_handling", states("\t foo=1 \t"), "foo=1"],
-    ["empty members", states("foo=1,,\t,bar=2"), "foo=1,bar=2"],
-    ["a value's leading space", states("foo=  1"), "foo=  1"],
-    ["key_illegal_vendor_format", states("foo@=1,bar=2"), "foo@=1,bar=2"],
-    ["key_illegal_vendor_format", states("foo@@bar=1,bar=2"), "foo@@bar=1,bar=2"],
-    ["key_illegal_vendor_format", states("foo@bar@baz=1,bar=2"), "foo@bar@baz=1,bar=2"],
-    ["a key that begins with a digit", states("1foo=1"), "1foo=1"],
-    ["member_count_limit", states(many(32)), many(32)],
-    ["key_length_limit", states(`${"z".repeat(256)}=1`), `${"z".repeat(256)}=1`],
-    ["key_length_limit", states(`${"t".repeat(241)}@${"v".repeat(14)}=1`), `${"t".repeat(241)}@${"v".repeat(14)}=1`],
-    ["a value of 256 characters", states(`foo=${"v".repeat(256)}`), `foo=${"v".repeat(256)}`],
-  ];
-  test.each(kept)("%s is carried on from %j", (_, headers, expected) => {
+  test.each([
+    ["with empty members", states("foo=1,,\t,bar=2"), "foo=1,bar=2"],
+    ["with a value's leading space", states("foo=  1"), "foo=  1"],
+    ["with a key that begins with a digit", states("1foo=1"), "1foo=1"],
+    ["with a value of 256 characters", states(`foo=${"v".repeat(256)}`), `foo=${"v".repeat(256)}`],
+    ["that repeats a key: the first, which is the newest, counts", states("foo=1,bar=2", "foo=3"), "foo=1,bar=2"],
+  ] satisfies [string, HeaderList, string][])("%s is carried on", (_, headers, expected) => {
     expect(hop(headers).tracestate).toBe(expected);
   });
 
-  const dropped: [string, HeaderList][] = [
-    ["header_name", [parent, ["trace-state", "foo=1"]]],
-    ["header_name", [parent, ["trace.state", "foo=1"]]],
-    ["empty_header", states("")],
-    ["duplicated_keys", states("foo=1,foo=1")],
-    ["duplicated_keys", states("foo=1,foo=2")],
-    ["duplicated_keys", states("foo=1", "foo=1")],
-    ["duplicated_keys", states("foo=1", "foo=2")],
-    ["key_illegal_characters", states("foo =1")],
-    ["key_illegal_characters", states("FOO=1")],
-    ["key_illegal_characters", states("foo.bar=1")],
-    ["key_illegal_vendor_format", states("@foo=1,bar=2")],
-    ["member_count_limit", states(many(33))],
-    ["member_count_limit", states(many(20), "a=1,b=2,c=3,d=4,e=5,f=6,g=7,h=8,i=9,j=10,k=11,l=12,m=13")],
-    ["key_length_limit", states(`${"z".repeat(257)}=1`)],
-    ["value_illegal_characters", states("foo=bar=baz")],
-    ["value_illegal_characters", states("foo=,bar=3")],
-    ["a value of 257 characters", states(`foo=${"v".repeat(257)}`)],
-    ["a value beyond ASCII", states("foo=é")],
-    ["a member without value", states("foo")],
-  ];
-  test.each(dropped)("%s is dropped from %j, and the trace goes on", (_, headers) => {
+  test.each([
+    ["with 33 members in several headers", states(many(32), "a=1")],
+    ["with 33 members of which two have one key", states("bar0=1", many(32))],
+    ["with a value of 257 characters", states(`foo=${"v".repeat(257)}`)],
+    ["with a value beyond ASCII", states("foo=é")],
+    ["with a member without value", states("foo")],
+    ["that repeats a key with an illegal value", states("foo=1,foo=a=b")],
+  ] satisfies [string, HeaderList][])("%s is dropped, and the trace goes on", (_, headers) => {
     expect(hop(headers)).toEqual({ traceparent: `00-${traceId}-${"e".repeat(16)}-00` });
   });
 });
 
-describe("the official advanced cases", () => {
-  test("multiple_requests: each continues its own trace and none changes another's", () => {
-    const traces = [traceId, "a".repeat(32), "b".repeat(32)];
-    const sent = traces.map((id) => hop([["traceparent", `00-${id}-${spanId}-01`]]).traceparent!.split("-")[1]);
-    expect(sent).toEqual(traces);
-    for (const illegal of [[], [["traceparent", "00-what"] as const]]) expect(extract(illegal)).toBeUndefined();
-  });
+test("white space inside a header does not cost more than its length", () => {
+  // Ten of these took minutes while the ends were cut off by a regular expression.
+  const state = `a${" ".repeat(65_000)}b=1`;
+  for (let i = 0; i < 10; i++) expect(hop(states(state)).tracestate).toBeUndefined();
 });
 
 describe("writing tracestate", () => {

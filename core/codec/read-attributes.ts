@@ -1,0 +1,23 @@
+import { checkEvent } from "../check-event.ts";
+import { EventError } from "../errors.ts";
+import { type CloudEvent, type ExtensionValue, optionalAttributes } from "../event.ts";
+
+const names: ReadonlySet<string> = /* @__PURE__ */ new Set(["id", "source", "type", ...optionalAttributes]);
+
+/** Whether an event has this attribute of its own, beside its extensions. */
+export function isAttribute(name: string): boolean {
+  return names.has(name);
+}
+
+/** Throws unless `version` is one of CloudEvents that this reads: 1.0 and what may follow it compatibly. */
+export function checkVersion(version: unknown): void {
+  if (typeof version === "string" && version.startsWith("1.")) return;
+  throw new EventError("malformed-message", `CloudEvents ${JSON.stringify(version)?.slice(0, 64)} is not supported`);
+}
+
+/** Checks and freezes what was read from a message. */
+export function finishEvent(event: Record<string, unknown>, extensions: Record<string, ExtensionValue>): CloudEvent {
+  event.extensions = Object.freeze(extensions);
+  checkEvent(event as unknown as CloudEvent, "malformed-message");
+  return Object.freeze(event) as unknown as CloudEvent;
+}
