@@ -1,0 +1,147 @@
+import type { Timer } from "../../core/clock.ts";
+import { withinDeadline } from "../../core/deadline.ts";
+import { EventError } from "../../core/errors.ts";
+import type { CloseOptions, CloseReport, ConsumeSink, Lag, TransportSubscription } from "../../core/transport.ts";
+import type { Lane, LaneOwner } from "./lane.ts";
+import type { ReceiveContext } from "./receive-context.ts";
+import { Settler } from "./settler.ts";
+
+/** A running consumption: its lanes share credit, verdicts and the watch over the server. */
+export class JetStreamSubscription implements TransportSubscription, LaneOwner {
+  readonly context: ReceiveContext;
+  readonly sink: ConsumeSink;
+  readonly settler: Settler;
+  readonly #abort = new AbortController();
+  readonly #unlisten: () => void;
+  #lanes: readonly Lane[] = [];
+  #credit = 0;
+  /** The credit at its height. */
+  #window = 0;
+  #timer: Timer | undefined;
+  #keptMs: number;
+  #checking = false;
+  #closing: Promise<CloseReport> | undefined;
+
+  constructor(context: ReceiveContext, sink: ConsumeSink) {
+    this.context = context;
+    this.sink = sink;
+    this.settler = new Settler(context.options.connection, context.link);
+    this.#keptMs = context.clock.now();
+    this.#unlisten = context.link.listen(({ type }) => {
+      if (type !== "connected") return;
+      for (const lane of this.#lanes) lane.reconnected();
+      this.fill();
+    });
+  }
+
+  get signal(): AbortSignal {
+    return this.#abort.signal;
+  }
+
+  /** Begins with what the server made. */
+  start(lanes: readonly Lane[]): void {
+    this.#lanes = lanes;
+    this.#watch();
+  }
+
+  credit(n: number): void {
+    this.#credit += n;
+    if (this.#credit > this.#window) this.#window = this.#credit;
+    for (const lane of this.#lanes) lane.pass();
+    this.fill();
+  }
+
+  take(): boolean {
+    if (this.#credit === 0) return false;
+    this.#credit--;
+    return true;
+  }
+
+  /** Lets each lane ask for its share; one at least, since nobody knows where the next event comes. */
+  fill(): void {
+    if (this.#credit === 0 || this.#closing) return;
+    const lanes = this.#lanes.length;
+    const share = lanes === 1 ? this.#credit : Math.ceil(this.#credit / lanes);
+    for (const lane of this.#lanes) lane.fill(share, this.#window / lanes);
+  }
+
+  pauseLane(name: string): void {
+    for (const lane of this.#lanes) if (lane.lane === name) lane.paused = true;
+  }
+
+  resumeLane(name: string): void {
+    for (const lane of this.#lanes) {
+      if (lane.lane !== name) continue;
+      lane.paused = false;
+      lane.pass();
+    }
+    this.fill();
+  }
+
+  lag(): Promise<readonly Lag[]> {
+    return Promise.all(this.#lanes.map((lane) => lane.lag()));
+  }
+
+  close({ deadlineMs = 10_000 }: CloseOptions = {}): Promise<CloseReport> {
+    this.#closing ??= this.#close(deadlineMs);
+    return this.#closing;
+  }
+
+  async #close(deadlineMs: number): Promise<CloseReport> {
+    const { clock, api, running } = this.context;
+    await withinDeadline(clock, deadlineMs, this.#finish());
+    const unsettled = this.#lanes.reduce((sum, { open }) => sum + open.size, this.settler.unconfirmed);
+    this.#timer?.cancel();
+    this.#unlisten();
+    this.settler.close();
+    const text = "jetstream: the subscription is closed";
+    this.#abort.abort(new EventError("fenced", text, { retryable: true }));
+    for (const { spec, consumer } of this.#lanes) {
+      // The server would keep it for a while; nobody waits for its answer.
+      if (spec.durable === undefined) {
+        api.request(`CONSUMER.DELETE.${spec.stream}.${consumer.name}`).catch(() => undefined);
+      }
+    }
+    running.delete(this);
+    return { unsent: 0, unsettled };
+  }
+
+  async #finish(): Promise<void> {
+    await Promise.all(this.#lanes.map((lane) => lane.stop()));
+    await this.settler.settled();
+  }
+
+  /** Looks four times a heartbeat whether the server is there, and says that work goes on. */
+  #watch(): void {
+    const { clock, heartbeatMs } = this.context;
+    this.#timer = clock.after(heartbeatMs / 4, () => {
+      this.#watch();
+      this.#keep(clock.now());
+      this.#look(clock.now());
+    });
+  }
+
+  #keep(now: number): void {
+    const ackWaitMs = Math.min(...this.#lanes.map(({ consumer }) => consumer.ackWaitMs));
+    if (now - this.#keptMs < ackWaitMs / 3) return;
+    this.#keptMs = now;
+    for (const lane of this.#lanes) lane.keep();
+  }
+
+  #look(now: number): void {
+    const { alive, heartbeatMs, link } = this.context;
+    const sinceMs = now - 1.5 * heartbeatMs;
+    const silent = this.#lanes.filter((lane) => lane.silentSince(sinceMs));
+    if (this.#checking || link.state !== "connected") return;
+    if (silent.length === 0 && this.settler.unconfirmed === 0) return;
+    this.#checking = true;
+    void alive(heartbeatMs / 2).then((answers) => {
+      this.#checking = false;
+      // A dead connection is replaced, and everything is asked for again over the next.
+      if (!answers) return;
+      for (const lane of silent) {
+        if (lane.silentSince(sinceMs)) lane.lost("timeout", `no heartbeat within ${1.5 * heartbeatMs} ms`);
+      }
+    });
+  }
+}
