@@ -93,16 +93,14 @@ export async function sourcesOf(
   return sources;
 }
 
-async function streamsOf(
-  api: ReceiveContext["api"],
-  destination: string,
-  subject: string,
-): Promise<readonly string[]> {
+async function streamsOf(api: ReceiveContext["api"], destination: string, subject: string): Promise<readonly string[]> {
   if (!destinationPattern.test(destination)) {
     const text = `jetstream: no destination: ${JSON.stringify(destination).slice(0, 80)}`;
     throw new EventError("invalid-destination", text);
   }
-  const found = await api.request<{ streams?: readonly string[] | null; error?: ApiError }>("STREAM.NAMES", { subject });
+  const found = await api.request<{ streams?: readonly string[] | null; error?: ApiError }>("STREAM.NAMES", {
+    subject,
+  });
   if (found.error) throw apiError("cannot look for streams", found.error);
   if (found.streams?.length) return found.streams;
   throw new EventError("invalid-destination", `jetstream: no stream has ${destination}`, { retryable: true });

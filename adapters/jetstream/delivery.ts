@@ -1,7 +1,7 @@
 import type { IncomingMessage } from "../../core/message.ts";
 import type { Delivery, Verdict } from "../../core/transport.ts";
 import type { NatsMessageLike } from "../nats/nats-like.ts";
-import { type AckSubject, parseAckSubject } from "./ack-subject.ts";
+import { AckSubject } from "./ack-subject.ts";
 import { JetStreamMessage } from "./incoming.ts";
 
 const encoder = /* @__PURE__ */ new TextEncoder();
@@ -33,7 +33,7 @@ export class JetStreamDelivery implements Delivery {
   constructor(owner: DeliveryOwner, message: NatsMessageLike) {
     this.#owner = owner;
     this.reply = message.reply!;
-    this.stored = parseAckSubject(this.reply);
+    this.stored = new AckSubject(this.reply);
     this.message = new JetStreamMessage(message, this.stored, owner.partitioned);
   }
 

@@ -14,7 +14,9 @@ export class JetStreamMessage implements IncomingMessage {
 
   constructor(message: NatsMessageLike, stored: AckSubject, partitioned: boolean) {
     const { subject } = message;
-    const { destination, partition } = partitioned ? destinationOf(subject) : { destination: subject, partition: undefined };
+    const { destination, partition } = partitioned
+      ? destinationOf(subject)
+      : { destination: subject, partition: undefined };
     this.destination = destination;
     this.partition = partition;
     this.headers = headerCarrier(message);

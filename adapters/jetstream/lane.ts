@@ -117,7 +117,10 @@ export class Lane implements DeliveryOwner, PullListener {
   }
 
   async lag(): Promise<Lag> {
-    return { lane: this.lane, messages: await consumerLag(this.#owner.context.api, this.spec.stream, this.consumer.name) };
+    return {
+      lane: this.lane,
+      messages: await consumerLag(this.#owner.context.api, this.spec.stream, this.consumer.name),
+    };
   }
 
   /** Gives back what nobody has seen; resolves when what was on its way is back as well. */
@@ -129,9 +132,11 @@ export class Lane implements DeliveryOwner, PullListener {
 
   #deliver(message: NatsMessageLike): void {
     const delivery = new JetStreamDelivery(this, message);
-    const { sequence } = delivery.stored;
-    this.#owed?.add(sequence);
-    if (sequence > this.#lastSequence) this.#lastSequence = sequence;
+    if (this.#owed) {
+      const { sequence } = delivery.stored;
+      this.#owed.add(sequence);
+      this.#lastSequence = Math.max(this.#lastSequence, sequence);
+    }
     this.open.add(delivery);
     this.#owner.sink.deliver(delivery);
   }

@@ -197,7 +197,10 @@ export function createOutbox({ connection, link, clock, alive, bounds, inbox, sh
   /** One timer while anything waits: age, patience with an answer and the pause of what was refused hang on it. */
   const arm = (): void => {
     const oldest = accepted.peek();
-    if (!oldest) return disarm();
+    if (!oldest) {
+      disarm();
+      return;
+    }
     const soonest = parked.length > 0 ? parked.peek()!.writtenMs + refusedPauseMs : Number.POSITIVE_INFINITY;
     // What fires too early looks again; only what would fire too late is set anew.
     if (timer && timerMs <= soonest) return;

@@ -59,20 +59,28 @@ export class Pull {
   }
 
   readonly #receive = (error: Error | null, message: NatsMessageLike): void => {
-    if (error) return this.#listener.lost("denied", error.message, error);
+    if (error) {
+      this.#listener.lost("denied", error.message, error);
+      return;
+    }
     this.#heardMs = this.#context.clock.now();
     if (isDelivery(message.reply)) {
       if (this.requested > 0) this.requested--;
-      return this.#listener.message(message);
-    }
-    const { code = 0, description = "" } = message.headers ?? {};
+      this.#listener.message(message);
+    } else this.#told(message.headers);
+  };
+
+  /** The server's own words about a pull. */
+  #told(headers: NatsMessageLike["headers"]): void {
+    const { code = 0, description = "" } = headers ?? {};
     if (code === 100) return; // an idle heartbeat
     if (code !== 408 && code !== 404 && !/batch completed/i.test(description)) {
       this.requested = 0;
-      return this.#listener.lost("transport-failed", `the server answered ${code} ${description}`);
+      this.#listener.lost("transport-failed", `the server answered ${code} ${description}`);
+      return;
     }
-    const given = [...(message.headers ?? [])].find(([name]) => /^nats-pending-messages$/i.test(name));
+    const given = [...(headers ?? [])].find(([name]) => /^nats-pending-messages$/i.test(name));
     this.requested = Math.max(0, this.requested - Number(given?.[1][0] ?? this.requested));
     this.#listener.ended();
-  };
+  }
 }

@@ -51,7 +51,6 @@ export class Settler {
   send(reply: string, payload: Uint8Array): Promise<void> {
     if (this.#closed) return Promise.reject(fenced());
     this.#gathering.verdicts.push({ reply, payload });
-    this.#write(reply, payload);
     if (!this.#scheduled) {
       this.#scheduled = true;
       queueMicrotask(() => {
@@ -78,22 +77,19 @@ export class Settler {
     this.#gathering.reject(fenced());
   }
 
-  #write(reply: string, payload: Uint8Array): void {
-    // While it dials the client would drop it; the next connection gets it.
-    if (this.#link.state !== "connected") return;
-    try {
-      this.#connection.publish(reply, payload);
-    } catch {
-      // A connection that closes: the link says so next.
-    }
-  }
-
+  /** Writes what gathered in one go, and a PING behind it. */
   #confirm(): void {
     if (this.#closed || this.#confirming || this.#gathering.verdicts.length === 0) return;
+    // While it dials the client would drop everything; the next connection gets it.
     if (this.#link.state !== "connected") return;
     const batch = this.#gathering;
     this.#confirming = batch;
     this.#gathering = newBatch();
+    try {
+      for (const { reply, payload } of batch.verdicts) this.#connection.publish(reply, payload);
+    } catch {
+      // A connection that closes: the link says so next.
+    }
     this.#connection.flush().then(
       () => {
         if (this.#confirming !== batch) return;
@@ -114,10 +110,9 @@ export class Settler {
     if (before) {
       // One batch again: what gathered meanwhile comes behind it, and both are confirmed together.
       before.verdicts.push(...this.#gathering.verdicts);
-      void before.done.then(this.#gathering.resolve, this.#gathering.reject);
+      before.done.then(this.#gathering.resolve, this.#gathering.reject);
       this.#gathering = before;
     }
-    for (const { reply, payload } of this.#gathering.verdicts) this.#write(reply, payload);
     this.#confirm();
   }
 }
