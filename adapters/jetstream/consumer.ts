@@ -50,6 +50,7 @@ const defaultAckWaitMs = 30_000;
 const defaultMaxAckPending = 10_000;
 /** How long the server keeps a consumer without a durable name that nobody pulls from: an outage may last so long. */
 const inactiveMs = 300_000;
+const inactiveReaderMs = 30_000;
 const consumerNotFound = 10014;
 /** The name exists with another configuration. */
 const consumerExists = new Set([10148, 10013]);
@@ -82,7 +83,10 @@ export async function ensureConsumer(api: Api, spec: ConsumerSpec): Promise<Cons
     if (info.error.err_code !== consumerNotFound) throw apiError(`cannot read the consumer ${durable}`, info.error);
   }
   const config = {
-    ...(durable === undefined ? { inactive_threshold: inactiveMs * nanoseconds } : { durable_name: durable }),
+    ...(durable !== undefined && { durable_name: durable }),
+    ...(durable === undefined && {
+      inactive_threshold: (spec.ackPolicy === "none" ? inactiveReaderMs : inactiveMs) * nanoseconds,
+    }),
     ...(spec.subjects.length === 1 ? { filter_subject: spec.subjects[0] } : { filter_subjects: spec.subjects }),
     ...startOf(spec.from),
     ...(spec.ackPolicy === "none"

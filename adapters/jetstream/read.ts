@@ -58,6 +58,10 @@ async function* readSource(
     aborted = error;
     wake();
   });
+  const check = (): void => {
+    if (aborted) throw aborted;
+    if (link.state === "closed") throw new EventError("closed", "jetstream: the transport is closed");
+  };
   /** Resolves when something happened, or after a heartbeat. */
   const change = (): Promise<void> =>
     new Promise((resolve) => {
@@ -68,53 +72,49 @@ async function* readSource(
       };
     });
   let consumer: string | undefined;
-  const remove = (): void => {
-    if (consumer !== undefined) api.request(`CONSUMER.DELETE.${stream}.${consumer}`).catch(() => undefined);
+  const remove = async (): Promise<void> => {
+    const name = consumer;
     consumer = undefined;
+    if (name === undefined || link.state !== "connected") return;
+    await api.request(`CONSUMER.DELETE.${stream}.${name}`).catch(() => undefined);
   };
   let start = from;
-  let last: number | undefined;
+  // What is stored after the beginning is not waited for.
+  let left = Number.POSITIVE_INFINITY;
   try {
-    for (;;) {
+    while (left > 0) {
       const made = await ensureConsumer(api, { stream, durable: undefined, subjects, from: start, ackPolicy: "none" });
       consumer = made.name;
+      left = Math.min(left, made.pending);
       broken = false;
       pull.requested = 0;
       let expected = 1;
-      // What is stored later is not waited for, also when the reading began anew.
-      let left = made.pending;
       while (left > 0 && !broken) {
         if (pull.requested + arrived.length < batch / 2) pull.ask(stream, consumer, batch - arrived.length);
         while (arrived.length === 0 && !broken) {
-          if (aborted) throw aborted;
-          if (link.state === "closed") throw new EventError("closed", "jetstream: the transport is closed");
+          check();
           await change();
           if (pull.silentSince(clock.now() - 2 * heartbeatMs)) broken = true;
         }
-        for (let message = arrived.shift(); message; message = arrived.shift()) {
-          if (aborted) throw aborted;
+        for (let message = arrived.shift(); message && left > 0; message = arrived.shift()) {
+          check();
+          if (!message.reply!.includes(`.${consumer}.`)) continue; // the rest of an earlier one
           const stored = new AckSubject(message.reply!);
-          // One was lost on its way, or it is the rest of an earlier consumer.
-          if (stored.consumerSequence !== expected) {
-            broken = true;
-            break;
-          }
+          // One was lost on its way: go on behind the last that came.
+          broken = stored.consumerSequence !== expected;
+          if (broken) break;
           expected++;
-          left = stored.pending;
+          left = Math.min(left - 1, stored.pending);
           start = String(stored.sequence + 1);
-          last = stored.sequence;
           yield new JetStreamMessage(message, stored, partition !== undefined);
         }
       }
-      if (!broken) return;
-      for (let rest = arrived.shift(); rest; rest = arrived.shift());
-      remove();
+      await remove();
     }
   } finally {
     leave();
     unlisten();
-    remove();
-    void last;
+    await remove();
     await pull.close();
   }
 }
