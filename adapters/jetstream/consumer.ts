@@ -24,6 +24,8 @@ export interface Consumer {
   readonly ackWaitMs: number;
   /** Messages that it has not delivered yet. */
   readonly pending: number;
+  /** It was not there before. */
+  readonly made: boolean;
 }
 
 /** The part of a consumer's configuration that the transport gives or compares. Durations in nanoseconds. */
@@ -100,7 +102,7 @@ export async function ensureConsumer(api: Api, spec: ConsumerSpec): Promise<Cons
   };
   const subject = durable === undefined ? `CONSUMER.CREATE.${stream}` : `CONSUMER.CREATE.${stream}.${durable}`;
   const made = await api.request<ConsumerInfo>(subject, { stream_name: stream, config, action: "create" });
-  if (!made.error) return toConsumer(made);
+  if (!made.error) return toConsumer(made, true);
   if (durable !== undefined && consumerExists.has(made.error.err_code)) {
     // Someone else was faster.
     const info = await api.request<ConsumerInfo>(`CONSUMER.INFO.${stream}.${durable}`);
@@ -130,9 +132,9 @@ function verified(spec: ConsumerSpec, info: ConsumerInfo): Consumer {
   compare(what, "max_deliver", -1, config.max_deliver);
   if (ackWaitMs !== undefined) compare(what, "ack_wait", ackWaitMs * nanoseconds, config.ack_wait);
   if (maxAckPending !== undefined) compare(what, "max_ack_pending", maxAckPending, config.max_ack_pending);
-  return toConsumer(info);
+  return toConsumer(info, false);
 }
 
-function toConsumer({ name, config, num_pending }: ConsumerInfo): Consumer {
-  return { name, ackWaitMs: (config.ack_wait ?? defaultAckWaitMs * nanoseconds) / nanoseconds, pending: num_pending };
+function toConsumer({ name, config, num_pending: pending }: ConsumerInfo, made: boolean): Consumer {
+  return { name, ackWaitMs: (config.ack_wait ?? defaultAckWaitMs * nanoseconds) / nanoseconds, pending, made };
 }

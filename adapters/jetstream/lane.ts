@@ -7,13 +7,12 @@ import { type DeliveryOwner, inProgress, JetStreamDelivery } from "./delivery.ts
 import { Fifo } from "./fifo.ts";
 import { Pull, type PullListener } from "./pull.ts";
 import type { ReceiveContext } from "./receive-context.ts";
-import type { Settler } from "./settler.ts";
+import { Settler } from "./settler.ts";
 
 /** What a lane needs of its subscription. */
 export interface LaneOwner {
   readonly context: ReceiveContext;
   readonly sink: ConsumeSink;
-  readonly settler: Settler;
   readonly signal: AbortSignal;
   /** Takes one credit; false where there is none. */
   take(): boolean;
@@ -33,6 +32,7 @@ export class Lane implements DeliveryOwner, PullListener {
   paused = false;
   /** Handed out and not settled. */
   readonly open = new Set<JetStreamDelivery>();
+  readonly settler: Settler;
   readonly #owner: LaneOwner;
   readonly #pull: Pull;
   /** Came while paused or without credit. */
@@ -50,6 +50,7 @@ export class Lane implements DeliveryOwner, PullListener {
     this.consumer = consumer;
     this.partitioned = partitioned;
     this.#owed = spec.durable === undefined ? new Set() : undefined;
+    this.settler = new Settler(owner.context);
     this.#pull = new Pull(owner.context, this);
   }
 
@@ -93,6 +94,7 @@ export class Lane implements DeliveryOwner, PullListener {
   /** It was another connection that the server was asked over. */
   reconnected(): void {
     this.#pull.requested = 0;
+    this.settler.again(Number.POSITIVE_INFINITY);
   }
 
   silentSince(timeMs: number): boolean {
@@ -102,7 +104,7 @@ export class Lane implements DeliveryOwner, PullListener {
   finish(delivery: JetStreamDelivery, payload: Uint8Array, done: boolean): Promise<void> {
     this.open.delete(delivery);
     if (done) this.#owed?.delete(delivery.stored.sequence);
-    return this.#owner.settler.send(delivery.reply, payload);
+    return this.settler.send(delivery.reply, payload);
   }
 
   extend(reply: string, payload: Uint8Array): void {
@@ -123,11 +125,12 @@ export class Lane implements DeliveryOwner, PullListener {
     };
   }
 
-  /** Gives back what nobody has seen; resolves when what was on its way is back as well. */
+  /** Gives back what nobody has seen, what is on its way included; resolves when every verdict is confirmed. */
   async stop(): Promise<void> {
     this.#closing = true;
     for (let next = this.#held.shift(); next; next = this.#held.shift()) this.message(next);
     await this.#pull.close();
+    await this.settler.settled();
   }
 
   #deliver(message: NatsMessageLike): void {
@@ -157,6 +160,7 @@ export class Lane implements DeliveryOwner, PullListener {
         const from = this.#lastSequence > 0 && this.#owed ? this.#resume(this.#owed) : this.spec.from;
         const consumer = await ensureConsumer(api, { ...this.spec, from });
         this.consumer = consumer;
+        if (consumer.made) this.settler.forget();
         break;
       } catch (reason) {
         const error = EventError.from(reason);

@@ -1,6 +1,6 @@
 import { EventError } from "../../core/errors.ts";
-import type { Link } from "../nats/link.ts";
-import type { NatsLike } from "../nats/nats-like.ts";
+import type { NatsMessageLike, NatsSubscriptionLike } from "../nats/nats-like.ts";
+import type { ReceiveContext } from "./receive-context.ts";
 
 interface Batch {
   readonly verdicts: { readonly reply: string; readonly payload: Uint8Array }[];
@@ -22,32 +22,34 @@ function newBatch(): Batch {
 }
 
 /**
- * Sends verdicts and confirms them in bulk: while one PING is on its way, what is settled gathers for the next. Verdicts
- * whose PING was lost with the connection are sent again; to send one twice does no harm.
+ * Sends the verdicts of one consumer and confirms them in bulk. The consumer takes them in order and answers the one
+ * that asks for it: so the last of a batch asks, and its answer stands for all. Meanwhile the next batch gathers.
+ *
+ * What is not answered is sent again; a second copy of a verdict does no harm.
  */
 export class Settler {
-  readonly #connection: NatsLike;
-  readonly #link: Link;
-  readonly #unlisten: () => void;
+  readonly #context: ReceiveContext;
+  readonly #inbox: string;
+  #subscription: NatsSubscriptionLike | undefined;
   #gathering = newBatch();
   #confirming: Batch | undefined;
+  /** Answers to an earlier copy of a batch count too, but not those to an earlier batch. */
+  #number = 0;
+  #sentMs = 0;
   #scheduled = false;
   #closed = false;
 
-  constructor(connection: NatsLike, link: Link) {
-    this.#connection = connection;
-    this.#link = link;
-    this.#unlisten = link.listen(({ type }) => {
-      if (type === "connected") this.#again();
-    });
+  constructor(context: ReceiveContext) {
+    this.#context = context;
+    this.#inbox = context.inbox();
   }
 
-  /** Verdicts that no PONG has confirmed. */
+  /** Verdicts that the consumer has not confirmed. */
   get unconfirmed(): number {
     return this.#gathering.verdicts.length + (this.#confirming?.verdicts.length ?? 0);
   }
 
-  /** Resolves when the server has the verdict. */
+  /** Resolves when the consumer has the verdict; rejects with `fenced` when it never will. */
   send(reply: string, payload: Uint8Array): Promise<void> {
     if (this.#closed) return Promise.reject(fenced());
     this.#gathering.verdicts.push({ reply, payload });
@@ -55,7 +57,7 @@ export class Settler {
       this.#scheduled = true;
       queueMicrotask(() => {
         this.#scheduled = false;
-        this.#confirm();
+        this.#next();
       });
     }
     return this.#gathering.done;
@@ -63,61 +65,68 @@ export class Settler {
 
   /** Resolves when everything sent so far is confirmed, or can not be any more. */
   settled(): Promise<void> {
-    const { verdicts, done } = this.#gathering;
-    const last = verdicts.length > 0 ? done : this.#confirming?.done;
-    return last?.catch(() => undefined) ?? Promise.resolve();
+    const last = this.#gathering.verdicts.length > 0 ? this.#gathering : this.#confirming;
+    return last?.done.catch(() => undefined) ?? Promise.resolve();
+  }
+
+  /** Sends again what has waited for its answer since then. */
+  again(sinceMs: number): void {
+    if (this.#confirming && this.#sentMs <= sinceMs) this.#write(this.#confirming);
+    else this.#next();
+  }
+
+  /** The consumer is another: its messages come again. */
+  forget(): void {
+    const gone = [this.#confirming, this.#gathering];
+    this.#confirming = undefined;
+    this.#gathering = newBatch();
+    for (const batch of gone) batch?.reject(fenced());
   }
 
   /** Whatever is not confirmed by now is void. */
   close(): void {
-    if (this.#closed) return;
     this.#closed = true;
-    this.#unlisten();
-    this.#confirming?.reject(fenced());
-    this.#gathering.reject(fenced());
+    this.forget();
+    this.#subscription?.unsubscribe();
   }
 
-  /** Writes what gathered in one go, and a PING behind it. */
-  #confirm(): void {
+  #next(): void {
     if (this.#closed || this.#confirming || this.#gathering.verdicts.length === 0) return;
-    // While it dials the client would drop everything; the next connection gets it.
-    if (this.#link.state !== "connected") return;
-    const batch = this.#gathering;
-    this.#confirming = batch;
+    this.#confirming = this.#gathering;
     this.#gathering = newBatch();
+    this.#number++;
+    this.#write(this.#confirming);
+  }
+
+  #write({ verdicts }: Batch): void {
+    const { link, clock, options } = this.#context;
+    this.#sentMs = clock.now();
+    // While it dials the client would drop everything; the next connection gets it.
+    if (link.state !== "connected") return;
+    const { connection } = options;
     try {
-      for (const { reply, payload } of batch.verdicts) this.#connection.publish(reply, payload);
+      this.#subscription ??= connection.subscribe(`${this.#inbox}.*`, { callback: this.#answered });
+      const last = verdicts.length - 1;
+      for (let n = 0; n < last; n++) connection.publish(verdicts[n]!.reply, verdicts[n]!.payload);
+      const { reply, payload } = verdicts[last]!;
+      connection.publish(reply, payload, { reply: `${this.#inbox}.${this.#number}` });
     } catch {
       // A connection that closes: the link says so next.
     }
-    this.#connection.flush().then(
-      () => {
-        if (this.#confirming !== batch) return;
-        this.#confirming = undefined;
-        batch.resolve();
-        this.#confirm();
-      },
-      () => {
-        // The client dialled: it says "connected" once it is through, and everything goes again.
-        if (this.#confirming === batch) this.#link.lost();
-      },
-    );
   }
 
-  #again(): void {
-    const before = this.#confirming;
+  readonly #answered = (error: Error | null, message: NatsMessageLike): void => {
+    const batch = this.#confirming;
+    if (error || !batch || message.subject !== `${this.#inbox}.${this.#number}`) return;
+    // No responders: the consumer is not there now. It is asked again, or replaced by its lane.
+    if (message.data.length === 0 && message.headers?.code === 503) return;
     this.#confirming = undefined;
-    if (before) {
-      // One batch again: what gathered meanwhile comes behind it, and both are confirmed together.
-      before.verdicts.push(...this.#gathering.verdicts);
-      before.done.then(this.#gathering.resolve, this.#gathering.reject);
-      this.#gathering = before;
-    }
-    this.#confirm();
-  }
+    batch.resolve();
+    this.#next();
+  };
 }
 
 function fenced(): EventError {
-  const text = "jetstream: the subscription is closed, so its deliveries come again elsewhere";
+  const text = "jetstream: this delivery can not be settled any more, and the event comes again";
   return new EventError("fenced", text, { retryable: true });
 }

@@ -4,13 +4,11 @@ import { EventError } from "../../core/errors.ts";
 import type { CloseOptions, CloseReport, ConsumeSink, Lag, TransportSubscription } from "../../core/transport.ts";
 import type { Lane, LaneOwner } from "./lane.ts";
 import type { ReceiveContext } from "./receive-context.ts";
-import { Settler } from "./settler.ts";
 
 /** A running consumption: its lanes share credit, verdicts and the watch over the server. */
 export class JetStreamSubscription implements TransportSubscription, LaneOwner {
   readonly context: ReceiveContext;
   readonly sink: ConsumeSink;
-  readonly settler: Settler;
   readonly #abort = new AbortController();
   readonly #unlisten: () => void;
   #lanes: readonly Lane[] = [];
@@ -25,7 +23,6 @@ export class JetStreamSubscription implements TransportSubscription, LaneOwner {
   constructor(context: ReceiveContext, sink: ConsumeSink) {
     this.context = context;
     this.sink = sink;
-    this.settler = new Settler(context.options.connection, context.link);
     this.#keptMs = context.clock.now();
     this.#unlisten = context.link.listen(({ type }) => {
       if (type !== "connected") return;
@@ -89,11 +86,11 @@ export class JetStreamSubscription implements TransportSubscription, LaneOwner {
 
   async #close(deadlineMs: number): Promise<CloseReport> {
     const { clock, api, running } = this.context;
-    await withinDeadline(clock, deadlineMs, this.#finish());
-    const unsettled = this.#lanes.reduce((sum, { open }) => sum + open.size, this.settler.unconfirmed);
+    await withinDeadline(clock, deadlineMs, Promise.all(this.#lanes.map((lane) => lane.stop())));
+    const unsettled = this.#lanes.reduce((sum, { open, settler }) => sum + open.size + settler.unconfirmed, 0);
     this.#timer?.cancel();
     this.#unlisten();
-    this.settler.close();
+    for (const { settler } of this.#lanes) settler.close();
     const text = "jetstream: the subscription is closed";
     this.#abort.abort(new EventError("fenced", text, { retryable: true }));
     for (const { spec, consumer } of this.#lanes) {
@@ -106,26 +103,19 @@ export class JetStreamSubscription implements TransportSubscription, LaneOwner {
     return { unsent: 0, unsettled };
   }
 
-  async #finish(): Promise<void> {
-    await Promise.all(this.#lanes.map((lane) => lane.stop()));
-    await this.settler.settled();
-  }
-
-  /** Looks four times a heartbeat whether the server is there, and says that work goes on. */
+  /** Looks often enough whether the server is there, and says that work goes on. */
   #watch(): void {
     const { clock, heartbeatMs } = this.context;
-    this.#timer = clock.after(heartbeatMs / 4, () => {
-      this.#watch();
-      this.#keep(clock.now());
-      this.#look(clock.now());
-    });
-  }
-
-  #keep(now: number): void {
     const ackWaitMs = Math.min(...this.#lanes.map(({ consumer }) => consumer.ackWaitMs));
-    if (now - this.#keptMs < ackWaitMs / 3) return;
-    this.#keptMs = now;
-    for (const lane of this.#lanes) lane.keep();
+    this.#timer = clock.after(Math.min(heartbeatMs / 4, ackWaitMs / 6), () => {
+      this.#watch();
+      const now = clock.now();
+      if (now - this.#keptMs >= ackWaitMs / 3) {
+        this.#keptMs = now;
+        for (const lane of this.#lanes) lane.keep();
+      }
+      this.#look(now);
+    });
   }
 
   #look(now: number): void {
@@ -133,7 +123,8 @@ export class JetStreamSubscription implements TransportSubscription, LaneOwner {
     const sinceMs = now - 1.5 * heartbeatMs;
     const silent = this.#lanes.filter((lane) => lane.silentSince(sinceMs));
     if (this.#checking || link.state !== "connected") return;
-    if (silent.length === 0 && this.settler.unconfirmed === 0) return;
+    for (const { settler } of this.#lanes) settler.again(now - heartbeatMs / 4);
+    if (silent.length === 0 && this.#lanes.every(({ settler }) => settler.unconfirmed === 0)) return;
     this.#checking = true;
     void alive(heartbeatMs / 2).then((answers) => {
       this.#checking = false;
