@@ -94,7 +94,7 @@ export class Lane implements DeliveryOwner, PullListener {
   /** It was another connection that the server was asked over. */
   reconnected(): void {
     this.#pull.requested = 0;
-    this.settler.again(Number.POSITIVE_INFINITY);
+    this.settler.reconnected();
   }
 
   silentSince(timeMs: number): boolean {
@@ -104,7 +104,8 @@ export class Lane implements DeliveryOwner, PullListener {
   finish(delivery: JetStreamDelivery, payload: Uint8Array, done: boolean): Promise<void> {
     this.open.delete(delivery);
     if (done) this.#owed?.delete(delivery.stored.sequence);
-    return this.settler.send(delivery.reply, payload);
+    const { reply, stored } = delivery;
+    return this.settler.send({ reply, payload, order: done ? stored.consumerSequence : 0 });
   }
 
   extend(reply: string, payload: Uint8Array): void {

@@ -2,8 +2,15 @@ import { EventError } from "../../core/errors.ts";
 import type { NatsMessageLike, NatsSubscriptionLike } from "../nats/nats-like.ts";
 import type { ReceiveContext } from "./receive-context.ts";
 
+interface Verdict {
+  readonly reply: string;
+  readonly payload: Uint8Array;
+  /** Of what is done with: the number of the delivery in the consumer. */
+  readonly order: number;
+}
+
 interface Batch {
-  readonly verdicts: { readonly reply: string; readonly payload: Uint8Array }[];
+  readonly verdicts: Verdict[];
   readonly done: Promise<void>;
   readonly resolve: () => void;
   readonly reject: (error: EventError) => void;
@@ -21,11 +28,16 @@ function newBatch(): Batch {
   return { verdicts: [], done, resolve, reject };
 }
 
+/** So often a batch is sent over a connection that lives, before it counts as unknown to the consumer. */
+const maxTries = 4;
+
 /**
  * Sends the verdicts of one consumer and confirms them in bulk. The consumer takes them in order and answers the one
  * that asks for it: so the last of a batch asks, and its answer stands for all. Meanwhile the next batch gathers.
  *
- * What is not answered is sent again; a second copy of a verdict does no harm.
+ * What is not answered is sent again; a second copy of a verdict does no harm. A server that was killed may have
+ * forgotten its last deliveries, and never answers an ack of these: it will deliver them again. So the one that asks is
+ * the ack of the latest delivery, which a consumer knows only if it knows all before.
  */
 export class Settler {
   readonly #context: ReceiveContext;
@@ -36,6 +48,7 @@ export class Settler {
   /** Answers to an earlier copy of a batch count too, but not those to an earlier batch. */
   #number = 0;
   #sentMs = 0;
+  #tries = 0;
   #scheduled = false;
   #closed = false;
 
@@ -49,10 +62,10 @@ export class Settler {
     return this.#gathering.verdicts.length + (this.#confirming?.verdicts.length ?? 0);
   }
 
-  /** Resolves when the consumer has the verdict; rejects with `fenced` when it never will. */
-  send(reply: string, payload: Uint8Array): Promise<void> {
+  /** Resolves when the consumer has the verdict; rejects with `fenced` when nobody can tell that it has. */
+  send(verdict: Verdict): Promise<void> {
     if (this.#closed) return Promise.reject(fenced());
-    this.#gathering.verdicts.push({ reply, payload });
+    this.#gathering.verdicts.push(verdict);
     if (!this.#scheduled) {
       this.#scheduled = true;
       queueMicrotask(() => {
@@ -71,8 +84,19 @@ export class Settler {
 
   /** Sends again what has waited for its answer since then. */
   again(sinceMs: number): void {
-    if (this.#confirming && this.#sentMs <= sinceMs) this.#write(this.#confirming);
-    else this.#next();
+    const batch = this.#confirming;
+    if (!batch) this.#next();
+    else if (this.#tries >= maxTries) {
+      this.#confirming = undefined;
+      batch.reject(fenced());
+      this.#next();
+    } else if (this.#sentMs <= sinceMs) this.#write(batch);
+  }
+
+  /** Another connection: everything goes over this one. */
+  reconnected(): void {
+    this.#tries = 0;
+    this.again(Number.POSITIVE_INFINITY);
   }
 
   /** The consumer is another: its messages come again. */
@@ -95,6 +119,7 @@ export class Settler {
     this.#confirming = this.#gathering;
     this.#gathering = newBatch();
     this.#number++;
+    this.#tries = 0;
     this.#write(this.#confirming);
   }
 
@@ -103,13 +128,13 @@ export class Settler {
     this.#sentMs = clock.now();
     // While it dials the client would drop everything; the next connection gets it.
     if (link.state !== "connected") return;
+    this.#tries++;
     const { connection } = options;
+    const last = verdicts.reduce((latest, each) => (each.order >= latest.order ? each : latest));
     try {
       this.#subscription ??= connection.subscribe(`${this.#inbox}.*`, { callback: this.#answered });
-      const last = verdicts.length - 1;
-      for (let n = 0; n < last; n++) connection.publish(verdicts[n]!.reply, verdicts[n]!.payload);
-      const { reply, payload } = verdicts[last]!;
-      connection.publish(reply, payload, { reply: `${this.#inbox}.${this.#number}` });
+      for (const each of verdicts) if (each !== last) connection.publish(each.reply, each.payload);
+      connection.publish(last.reply, last.payload, { reply: `${this.#inbox}.${this.#number}` });
     } catch {
       // A connection that closes: the link says so next.
     }
@@ -118,8 +143,11 @@ export class Settler {
   readonly #answered = (error: Error | null, message: NatsMessageLike): void => {
     const batch = this.#confirming;
     if (error || !batch || message.subject !== `${this.#inbox}.${this.#number}`) return;
-    // No responders: the consumer is not there now. It is asked again, or replaced by its lane.
-    if (message.data.length === 0 && message.headers?.code === 503) return;
+    if (message.data.length === 0 && message.headers?.code === 503) {
+      // The consumer is not there now. It is asked again, or replaced by its lane.
+      this.#tries = 0;
+      return;
+    }
     this.#confirming = undefined;
     batch.resolve();
     this.#next();
@@ -127,6 +155,6 @@ export class Settler {
 }
 
 function fenced(): EventError {
-  const text = "jetstream: this delivery can not be settled any more, and the event comes again";
+  const text = "jetstream: no consumer confirmed this verdict: the event may come again";
   return new EventError("fenced", text, { retryable: true });
 }
