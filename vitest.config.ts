@@ -7,6 +7,7 @@ const at = (path: string): string => fileURLToPath(new URL(path, import.meta.url
 const alias = [
   ["waybill/memory", "./adapters/memory/index.ts"],
   ["waybill/nats", "./adapters/nats/index.ts"],
+  ["waybill/jetstream", "./adapters/jetstream/index.ts"],
   ["waybill/kafka/confluent", "./adapters/kafka/confluent/index.ts"],
   ["waybill/kafka", "./adapters/kafka/index.ts"],
   ["waybill/patterns", "./core/patterns/index.ts"],

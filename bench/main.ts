@@ -3,11 +3,15 @@ import { connect, type NatsConnection } from "@nats-io/transport-node";
 import { startKafka } from "../test/support/kafka-broker.ts";
 import { startNatsServer } from "../test/support/nats-server.ts";
 import type { Comparison } from "./harness.ts";
+import * as overJetStream from "./jetstream.ts";
 import { batches } from "./kafka.ts";
 import { post, publish, traced } from "./nats.ts";
 
-async function overNats(comparison: (connection: NatsConnection) => Promise<Comparison>): Promise<Comparison> {
-  const server = await startNatsServer();
+async function overNats(
+  comparison: (connection: NatsConnection) => Promise<Comparison>,
+  jetstream = false,
+): Promise<Comparison> {
+  const server = await startNatsServer({ jetstream });
   const connection = await connect({ servers: server.url });
   try {
     return await comparison(connection);
@@ -31,6 +35,8 @@ const comparisons: Record<string, () => Promise<Comparison>> = {
   "nats-post": () => overNats(post),
   "nats-publish": () => overNats(publish),
   "nats-traced": () => overNats(traced),
+  "jetstream-publish": () => overNats(overJetStream.publish, true),
+  "jetstream-consume": () => overNats(overJetStream.consume, true),
   "kafka-batches": overKafka,
 };
 

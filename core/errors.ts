@@ -4,6 +4,7 @@ export type EventErrorCode =
   | "buffer-expired"
   | "buffer-full"
   | "closed"
+  | "configuration-mismatch"
   | "denied"
   | "duplicate-handler"
   | "fenced"

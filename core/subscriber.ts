@@ -67,11 +67,12 @@ export function createSubscriber(env: Environment, publish: Publisher["publish"]
     const from = options.from ?? (group !== undefined && replay ? "earliest" : "new");
     if (group !== undefined && !groups) throw unsupported(name, "groups");
     if (from !== "new" && !replay) throw unsupported(name, `from: "${from}"`);
-    if (order === "key" && !keyOrder) throw unsupported(name, 'order: "key"');
+    const ordered = typeof keyOrder === "function" ? destinations.every(keyOrder) : Boolean(keyOrder);
+    if (order === "key" && !ordered) throw unsupported(name, 'order: "key"');
     if (!Number.isInteger(concurrency) || concurrency < 1) {
       throw new EventError("invalid-option", `concurrency must be a whole number from 1, not ${concurrency}`);
     }
-    const byKey = order === undefined ? Boolean(keyOrder) : order === "key";
+    const byKey = order === undefined ? ordered : order === "key";
     return { transport: name, destinations, group, from, concurrency, byKey };
   }
 

@@ -1,4 +1,4 @@
-// `npm run bench [-- nats | kafka | <name>]`: the comparisons of bench/, each in a process of its own. Bundled first:
+// `npm run bench [-- nats | jetstream | kafka | <name>]`: the comparisons of bench/, each in a process of its own. Bundled first:
 // what a loader wraps around functions would be measured.
 import { spawnSync } from "node:child_process";
 import { checkNode, ensureDependencies } from "./lib/dependencies.mjs";

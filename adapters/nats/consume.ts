@@ -1,6 +1,7 @@
 import type { ConsumeSink, ConsumeSource, TransportSubscription } from "../../core/transport.ts";
 import type { ReceiveContext } from "./receive-context.ts";
 import { NatsConsumer } from "./subscription.ts";
+import { whenConnected } from "./when-connected.ts";
 
 // Anything else would end the command early, and the rest would be commands of its own.
 const TOKEN = /^[^\s\0]+$/;
@@ -52,24 +53,14 @@ export async function startConsumer(
 
 /** Resolves when the server answered a PING sent after the subscriptions, across as many connections as it takes. */
 async function confirmed({ options: { connection }, link, EventError }: ReceiveContext): Promise<void> {
-  for (;;) {
-    if (link.state === "closed") throw new EventError("closed", "nats: the transport is closed");
-    if (link.state === "connected") {
-      try {
-        await connection.flush();
-        return await link.afterStatuses();
-      } catch {
-        // The client dialled again; it repeats its subscriptions by itself, so only the PING is missing.
-        link.lost();
-        continue;
-      }
+  while (await whenConnected(link)) {
+    try {
+      await connection.flush();
+      return await link.afterStatuses();
+    } catch {
+      // The client dialled again; it repeats its subscriptions by itself, so only the PING is missing.
+      link.lost();
     }
-    await new Promise<void>((resolve) => {
-      const unlisten = link.listen(({ type }) => {
-        if (type !== "connected" && type !== "closed") return;
-        unlisten();
-        resolve();
-      });
-    });
   }
+  throw new EventError("closed", "nats: the transport is closed");
 }

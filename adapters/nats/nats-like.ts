@@ -5,7 +5,11 @@ export interface NatsEncodable {
 }
 
 /** The headers of a received message: both clients hand out an iterable of name and values. */
-export type NatsHeadersLike = Iterable<[string, string[]]>;
+export interface NatsHeadersLike extends Iterable<[string, string[]]> {
+  /** The server's status code, where the message is one of the server's own. */
+  readonly code?: number;
+  readonly description?: string;
+}
 
 /** A received message, as `@nats-io/nats-core` and `nats.ws` hand it to a callback. */
 export interface NatsMessageLike {
@@ -19,6 +23,8 @@ export interface NatsMessageLike {
 /** A subscription of the client. */
 export interface NatsSubscriptionLike {
   unsubscribe(): void;
+  /** Unsubscribes and hands out what is on its way; resolves when that is done. */
+  drain(): Promise<void>;
 }
 
 /** What a subscription is made with. */

@@ -47,7 +47,7 @@ export type BufferLimits = { readonly [K in keyof NatsBufferOptions]-?: number }
 export type HoldLimits = { readonly [K in keyof NatsHoldOptions]-?: number };
 
 /**
- * Fills in the defaults of a group of bounds.
+ * Fills in the defaults of a group of bounds, which `group` names in errors.
  *
  * Throws `invalid-option`, naming the option, for anything but a whole number above 0.
  */
@@ -60,7 +60,7 @@ export function limits<K extends string>(
   for (const name in defaults) {
     const value = given?.[name] ?? defaults[name];
     if (!Number.isSafeInteger(value) || value < 1) {
-      throw new EventError("invalid-option", `nats: ${group}.${name} must be a whole number above 0`);
+      throw new EventError("invalid-option", `${group}.${name} must be a whole number above 0`);
     }
     filled[name] = value;
   }

@@ -5,7 +5,9 @@ import { breakSocket } from "./break-socket.ts";
 import { closedError, natsError } from "./errors.ts";
 import type { Link } from "./link.ts";
 import type { NatsLike } from "./nats-like.ts";
+import { notStored } from "./not-stored.ts";
 import type { BufferLimits } from "./options.ts";
+import type { Acceptor } from "./publish.ts";
 
 /** An accepted message until the broker confirmed it. */
 export interface Entry {
@@ -24,23 +26,13 @@ export interface Entry {
 }
 
 /** Keeps every accepted message until a PONG confirms it, within the limits of the buffer. */
-export interface Outbox {
+export interface Outbox extends Acceptor<Entry> {
   /** What waits for a confirmation: messages and bytes. */
   size(): { readonly buffered: number; readonly bufferedBytes: number };
-  /** Takes an entry, or refuses it when the buffer is full. */
-  accept(entry: Entry): boolean;
-  /** Settles an entry before its time: its caller gave up. */
-  abandon(entry: Entry, error: EventError): void;
   /** The server refused a publish. It names the subject alone: nothing written to that by now is stored. */
   refuse(subject: string, error: EventError): void;
   /** Resolves when everything accepted so far is settled. */
   settled(): Promise<void>;
-}
-
-/** The outcome of a message that was not confirmed; `mayBeStored` when it went to the client. */
-export function notStored(error: EventError, mayBeStored = false): PublishOutcome {
-  // Core NATS cannot recognise a second copy: only what was certainly not stored may be sent again.
-  return { stored: false, outcome: mayBeStored ? "unknown" : "failed", retrySafe: !mayBeStored, error };
 }
 
 /**

@@ -1,14 +1,21 @@
 import { EventError } from "../../core/errors.ts";
 import type { OutgoingMessage } from "../../core/message.ts";
 import type { PublishOutcome } from "../../core/transport.ts";
-import type { Encoder } from "./encoder.ts";
+import { notStored } from "./not-stored.ts";
 import { onAbort } from "./on-abort.ts";
-import { notStored, type Outbox } from "./outbox.ts";
 
-/** Puts messages into the outbox; resolves with their outcomes when the last is known. */
-export function publishAll(
-  outbox: Outbox,
-  encode: Encoder,
+/** What takes encoded messages and settles each. */
+export interface Acceptor<Entry> {
+  /** Takes an entry, or refuses it when the buffer is full. */
+  accept(entry: Entry): boolean;
+  /** Settles an entry before its time: its caller gave up. */
+  abandon(entry: Entry, error: EventError): void;
+}
+
+/** Puts messages into an outbox; resolves with their outcomes when the last is known. */
+export function publishAll<Entry>(
+  outbox: Acceptor<Entry>,
+  encode: (message: OutgoingMessage, settled: (outcome: PublishOutcome) => void) => Entry,
   messages: readonly OutgoingMessage[],
   signal: AbortSignal | undefined,
 ): Promise<readonly PublishOutcome[]> {

@@ -43,8 +43,8 @@ import type { ReceiveContext } from "./receive-context.ts";
  */
 export function natsTransport(options: NatsTransportOptions): Transport {
   const { connection, clock = systemClock } = options;
-  const holds = limits("hold", options.hold, { maxMessages: 65_536, maxBytes: 67_108_864 });
-  const bounds = limits("buffer", options.buffer, {
+  const holds = limits("nats: hold", options.hold, { maxMessages: 65_536, maxBytes: 67_108_864 });
+  const bounds = limits("nats: buffer", options.buffer, {
     maxEvents: 65_536,
     maxBytes: 67_108_864,
     maxAgeMs: 60_000,

@@ -25,7 +25,9 @@ function allowance(source: string): Allowance {
   if (layer === "core") return { files: /^core\//, eager: none, lazy: none };
   if (layer === "adapters") {
     const vendors = part === "kafka" ? /^@(confluentinc|platformatic)\/.+$/ : part === "memory" ? none : natsVendors;
-    return { files: new RegExp(`^(core|adapters/${part})/`), eager: none, lazy: vendors };
+    // JetStream is spoken over a NATS connection.
+    const own = part === "jetstream" ? "(jetstream|nats)" : part;
+    return { files: new RegExp(`^(core|adapters/${own})/`), eager: none, lazy: vendors };
   }
   if (layer === "testing") return { files: /^(core|testing|adapters\/memory)\//, eager: /^node:/, lazy: /^(ws|msw)$/ };
   if (part === "browser" || part === "edge") {

@@ -55,3 +55,39 @@ describe("natsHeaders", () => {
     expect(natsHeaders(hostile).get("a")).toBeUndefined();
   });
 });
+
+describe("natsHeaders of a message as a client received it", () => {
+  /** A message with the clients' own fields, whose public headers must not be needed. */
+  const received = (block: string): { headers: never } => {
+    const bytes = new TextEncoder().encode(block);
+    const message = { _rdata: bytes, _msg: { hdr: bytes.length } };
+    return Object.defineProperty(message, "headers", {
+      get: () => {
+        throw new Error("parsed by the client");
+      },
+    }) as unknown as { headers: never };
+  };
+
+  test("reads the block: order, cases, spaces, colons, UTF-8, repeats, nothing", () => {
+    for (let time = 0; time < 2; time++) {
+      const carrier = natsHeaders(
+        received("NATS/1.0\r\nCe-Id:1\r\nX:  a: b \r\nÜ\r\n\r\n".replace("Ü\r\n", "u: ü\r\nce-id: 2\r\n")),
+      );
+      expect(carrier.keys()).toEqual(["Ce-Id", "X", "u"]);
+      expect(carrier.getAll("CE-ID")).toEqual(["1", "2"]);
+      expect([carrier.get("x"), carrier.get("U"), carrier.get("y")]).toEqual(["a: b", "ü", undefined]);
+    }
+    expect(natsHeaders(received("NATS/1.0 503 No Responders\r\n\r\n")).keys()).toEqual([]);
+    expect(natsHeaders(received("NATS/1.0 100\r\nA: 1\r\n\r\n")).get("a")).toBe("1");
+  });
+
+  test("the names of one message do not leak into the next", () => {
+    natsHeaders(received("NATS/1.0\r\nab: 1\r\nc: 2\r\n\r\n")).keys();
+    expect(natsHeaders(received("NATS/1.0\r\na: 1\r\nab: 2\r\n\r\n")).keys()).toEqual(["a", "ab"]);
+    expect(natsHeaders(received("NATS/1.0\r\nc: 1\r\n\r\n")).keys()).toEqual(["c"]);
+  });
+
+  test.each(["a b: 1", "no colon", ": 1", "é: 1"])("a line that is none makes all of them none: %s", (line) => {
+    expect(natsHeaders(received(`NATS/1.0\r\nok: 1\r\n${line}\r\n\r\n`)).keys()).toEqual([]);
+  });
+});

@@ -1,0 +1,77 @@
+import { EventError } from "../../core/errors.ts";
+import { type Api, type ApiError, apiError } from "./api.ts";
+import type { StreamSpec } from "./options.ts";
+import { partitionSubject } from "./partitions.ts";
+
+/** The part of a stream's configuration that the transport gives or compares. Durations in nanoseconds. */
+interface StreamConfig {
+  readonly name: string;
+  readonly subjects: readonly string[];
+  readonly retention?: string;
+  readonly max_age?: number;
+  readonly max_bytes?: number;
+  readonly storage?: string;
+  readonly num_replicas?: number;
+  readonly duplicate_window?: number;
+  readonly metadata?: Readonly<Record<string, string>>;
+}
+
+const nanoseconds = 1_000_000;
+/** Where a stream keeps its number of partitions, so that all sides have to agree. */
+const partitionsName = "waybill-partitions";
+const streamNotFound = 10059;
+const nameTaken = 10058;
+
+/** What a spec asks for; what it leaves out stays as the server has it. */
+function wantedConfig(spec: StreamSpec): StreamConfig {
+  const { name, retention, maxAgeMs, maxBytes, storage, replicas, duplicateWindowMs, partitions } = spec;
+  const subjects =
+    partitions === undefined ? spec.subjects : spec.subjects.map((subject) => partitionSubject("*", subject));
+  return {
+    name,
+    subjects: [...subjects].sort(),
+    ...(retention !== undefined && { retention }),
+    ...(maxAgeMs !== undefined && { max_age: maxAgeMs * nanoseconds }),
+    ...(maxBytes !== undefined && { max_bytes: maxBytes }),
+    ...(storage !== undefined && { storage }),
+    ...(replicas !== undefined && { num_replicas: replicas }),
+    ...(duplicateWindowMs !== undefined && { duplicate_window: duplicateWindowMs * nanoseconds }),
+    ...(partitions !== undefined && { metadata: { [partitionsName]: String(partitions) } }),
+  };
+}
+
+/**
+ * Creates a stream that is absent and verifies one that is there. Rejects with `configuration-mismatch` when it
+ * differs in a field that the spec gives, and changes nothing.
+ */
+export async function ensureStream(api: Api, spec: StreamSpec): Promise<void> {
+  const wanted = wantedConfig(spec);
+  if (await verified(api, wanted, spec)) return;
+  const { error } = await api.request<object>(`STREAM.CREATE.${spec.name}`, wanted);
+  if (!error) return;
+  // Someone else was faster.
+  if (error.err_code === nameTaken && (await verified(api, wanted, spec))) return;
+  throw apiError(`cannot create the stream ${spec.name}`, error);
+}
+
+/** False: there is no such stream. */
+async function verified(api: Api, wanted: StreamConfig, { name, partitions }: StreamSpec): Promise<boolean> {
+  const { error, config } = await api.request<{ config: StreamConfig; error?: ApiError }>(`STREAM.INFO.${name}`);
+  if (error?.err_code === streamNotFound) return false;
+  if (error) throw apiError(`cannot read the stream ${name}`, error);
+  const found = { ...config, subjects: [...(config.subjects ?? [])].sort() };
+  for (const field of Object.keys(wanted) as (keyof StreamConfig)[]) {
+    if (field !== "metadata") compare(`stream ${name}`, field, wanted[field], found[field]);
+  }
+  const kept = found.metadata?.[partitionsName];
+  compare(`stream ${name}`, "partitions", partitions, kept === undefined ? undefined : Number(kept));
+  return true;
+}
+
+/** Throws `configuration-mismatch` unless both are the same. */
+export function compare(what: string, field: string, wanted: unknown, found: unknown): void {
+  const [mine, theirs] = [JSON.stringify(wanted), JSON.stringify(found)];
+  if (mine === theirs) return;
+  const text = `jetstream: ${what} has ${field} ${theirs ?? "unset"}, wanted is ${mine ?? "unset"}; nothing was changed`;
+  throw new EventError("configuration-mismatch", text);
+}

@@ -1,0 +1,4 @@
+import { natsCoreClient } from "../nats/clients.ts";
+import { clientCases } from "./client-cases.ts";
+
+clientCases(natsCoreClient);

@@ -1,0 +1,4 @@
+import { tcpClient } from "../nats/clients.ts";
+import { clientCases } from "./client-cases.ts";
+
+clientCases(tcpClient);
