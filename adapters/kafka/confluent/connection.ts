@@ -1,6 +1,7 @@
 import { EventError } from "../../../core/errors.ts";
 import type { ConnectionEvents } from "../driver.ts";
-import { brokerList, type ConfluentDriverOptions } from "./config.ts";
+import { brokerList } from "../driver-options.ts";
+import type { ConfluentDriverOptions } from "./config.ts";
 import { code, toEventError } from "./errors.ts";
 import { called, type VendorClient, type VendorError, type VendorMetadata } from "./vendor.ts";
 
@@ -36,7 +37,7 @@ export class Connection {
       await Promise.race([called((done) => this.#client.connect({ timeout: timeoutMs }, done)), deadline]);
       this.#open = true;
     } catch (cause) {
-      const brokers = brokerList(this.#options);
+      const brokers = brokerList(this.#options).join(", ");
       if (this.#refused) {
         throw new EventError("unauthorized", `Kafka at ${brokers} refused the credentials`, { cause: this.#refused });
       }
