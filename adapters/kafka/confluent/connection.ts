@@ -16,6 +16,7 @@ export class Connection {
   readonly #options: ConfluentDriverOptions;
   readonly #events: ConnectionEvents;
   #refused: VendorError | undefined;
+  #untrusted: VendorError | undefined;
   #open = false;
   #down = false;
 
@@ -24,6 +25,10 @@ export class Connection {
     this.#options = options;
     this.#events = events;
     client.on("event.error", (error) => this.#onError(error));
+    // A token that was not to be had is thrown by the client where nobody listens.
+    client.on("error", (error) => {
+      this.#refused = error;
+    });
   }
 
   /** Rejects with `unreachable` or `unauthorized`, naming the brokers and nothing else of the configuration. */
@@ -40,6 +45,10 @@ export class Connection {
       const brokers = brokerList(this.#options).join(", ");
       if (this.#refused) {
         throw new EventError("unauthorized", `Kafka at ${brokers} refused the credentials`, { cause: this.#refused });
+      }
+      if (this.#untrusted) {
+        const why = `its certificate is not trusted (${this.#untrusted.message})`;
+        throw new EventError("unreachable", `No secure connection to Kafka at ${brokers}: ${why}`, { cause });
       }
       throw new EventError("unreachable", `No Kafka broker answers at ${brokers}`, { cause, retryable: true });
     } finally {
@@ -58,6 +67,7 @@ export class Connection {
 
   #onError(error: VendorError): void {
     if (error.code === code.authentication || error.code === code.saslFailed) this.#refused = error;
+    if (error.code === code.tls && /certificate/i.test(error.message)) this.#untrusted = error;
     // While it connects, the rejection tells.
     if (!this.#open) return;
     if (error.code === code.allBrokersDown || /all broker connections are down/i.test(error.message)) {

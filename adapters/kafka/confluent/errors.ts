@@ -29,6 +29,7 @@ export const code = {
   fenced: -144,
   fatal: -150,
   authentication: -169,
+  tls: -181,
   assign: -175,
 } as const;
 

@@ -47,7 +47,7 @@ export type VendorCallback<T = unknown> = (error: VendorError | null | undefined
 /** What both clients have. */
 export interface VendorClient {
   connect(options: { timeout?: number }, done: VendorCallback): unknown;
-  on(event: "event.error", listener: (error: VendorError) => void): unknown;
+  on(event: "event.error" | "error", listener: (error: VendorError) => void): unknown;
   getMetadata(options: { topic?: string; timeout?: number }, done: VendorCallback<VendorMetadata>): unknown;
   queryWatermarkOffsets(
     topic: string,

@@ -72,7 +72,8 @@ export class Link {
   async check(): Promise<void> {
     if (this.#probing || !this.#open) return;
     this.#probing = true;
-    for (; this.#open; await rest(probeMs)) {
+    // While it tells that a connection broke, the client still hands it out.
+    for (await rest(0); this.#open; await rest(probeMs)) {
       const failed = await limited(this.#client.metadata({ topics: [], forceUpdate: true }), 5_000).then(
         () => undefined,
         (cause: unknown) => ({ cause }),
