@@ -29,7 +29,6 @@ export const code = {
   fenced: -144,
   fatal: -150,
   authentication: -169,
-  tls: -181,
   assign: -175,
 } as const;
 

@@ -69,6 +69,7 @@ export interface VendorProducer extends VendorClient {
     opaque: unknown,
     headers: readonly object[] | undefined,
   ): unknown;
+  poll(): unknown;
   setPollInBackground(on: boolean): unknown;
   flush(timeoutMs: number, done: VendorCallback): unknown;
   disconnect(timeoutMs: number, done: VendorCallback): unknown;

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { kafkaTransport } from "../../../adapters/kafka/index.ts";
 import type { SaslOptions } from "../../../adapters/kafka/security.ts";
 import type { EventError } from "../../../core/errors.ts";
-import type { Transport } from "../../../core/transport.ts";
+import type { ConsumeSink, Transport } from "../../../core/transport.ts";
 import { type Certificates, makeCertificates } from "../../support/certificates.ts";
 import { type KafkaBroker, startKafka } from "../../support/kafka-broker.ts";
 import { type DriverName, driverOf, type TestOptions } from "./drivers.ts";
@@ -49,19 +49,20 @@ export function securityCases(name: DriverName): void {
     await broker.createTopic(topic, 1);
     const [outcome] = await transport.publish([{ destination: topic, headers: [], key: "k", body: "behind TLS" }]);
     if (!outcome!.stored) throw outcome!.error;
-    return await new Promise((resolve, reject) => {
-      const sink = {
-        deliver: (delivery: Parameters<Parameters<Transport["consume"]>[1]["deliver"]>[0]) => {
+    const read = new Promise<string>((resolve, reject) => {
+      const sink: ConsumeSink = {
+        deliver: (delivery) => {
           void delivery.settle({ kind: "ack" });
           resolve(new TextDecoder().decode(delivery.message.body!));
         },
         revoke: async () => undefined,
         failed: reject,
       };
-      transport
-        .consume({ destinations: [topic], group: topic, from: "earliest" }, sink)
-        .then((it) => it.credit(1), reject);
+      const source = { destinations: [topic], group: topic, from: "earliest" } as const;
+      transport.consume(source, sink).then((it) => it.credit(1), reject);
     });
+    // Each open consumer of librdkafka holds a thread of libuv's four.
+    return await read.finally(() => transport.close());
   }
 
   async function refusal(transport: Transport): Promise<EventError> {
@@ -89,7 +90,7 @@ export function securityCases(name: DriverName): void {
     it.each(["plain", "scram-sha-512"] as const)(
       "refuses a wrong password by %s with `unauthorized`, and no error shows it",
       async (mechanism) => {
-        const transport = secure({ mechanism, username, password: wrong });
+        const transport = secure({ mechanism, username, password: wrong }, { connectTimeoutMs: 3_000 });
         const seen: unknown[] = [];
         transport.onStatus((status) => void seen.push(status));
         const error = await refusal(transport);
