@@ -27,6 +27,7 @@ export class Fetcher {
   readonly #asked = new Set<number>();
   #turn = 0;
   #locating = false;
+  #stale = false;
   #again: ReturnType<typeof setTimeout> | undefined;
   #arrived: () => void = () => undefined;
   #closed = false;
@@ -105,12 +106,19 @@ export class Fetcher {
 
   /** Asks every broker that is not asked yet and leads a partition with room. */
   #fill(): void {
-    if (this.#closed || this.#locating || !this.#wanted().next().value) return;
+    if (this.#locating) {
+      this.#stale = true;
+      return;
+    }
+    if (this.#closed || !this.#wanted().next().value) return;
     this.#locating = true;
+    this.#stale = false;
     void this.#locate()
       .catch((cause: unknown) => this.#rest(cause))
       .finally(() => {
         this.#locating = false;
+        // What changed meanwhile may have been looked at too early.
+        if (this.#stale) this.#fill();
       });
   }
 
