@@ -9,6 +9,7 @@ const alias = [
   ["waybill/nats", "./adapters/nats/index.ts"],
   ["waybill/jetstream", "./adapters/jetstream/index.ts"],
   ["waybill/kafka/confluent", "./adapters/kafka/confluent/index.ts"],
+  ["waybill/kafka/platformatic", "./adapters/kafka/platformatic/index.ts"],
   ["waybill/kafka", "./adapters/kafka/index.ts"],
   ["waybill/patterns", "./core/patterns/index.ts"],
   ["waybill/node", "./runtimes/node/index.ts"],

@@ -11,7 +11,7 @@ import { confluentDriver } from "waybill/kafka/confluent";
 import { type KafkaBroker, startKafka } from "../support/kafka-broker.ts";
 
 const memberFile = fileURLToPath(new URL("./group-member.ts", import.meta.url));
-const topic = "keyed-orders";
+const node24 = fileURLToPath(new URL("../../.cache/tools/runtimes/bin/node24", import.meta.url));
 const keys = 200;
 const perKey = 100;
 const total = keys * perKey;
@@ -29,24 +29,32 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-test(`${total} keyed events: none is skipped and keys keep their order while a member is killed and one joins`, async () => {
+const drivers = ["confluent", "platformatic"] as const;
+const rebalances = ["eager", "cooperative", "KIP-848"] as const;
+const cases = drivers.flatMap((driver) => rebalances.map((rebalance) => ({ driver, rebalance })));
+const title = `${total} keyed events: none is skipped and keys keep their order while a member is killed and one joins`;
+
+test.each(cases)(`${title}: $driver, $rebalance`, async ({ driver, rebalance }) => {
+  const topic = `keyed-orders-${driver}-${rebalance}`;
   await kafka.createTopic(topic, 6);
-  const file = join(folder, "handled");
+  const file = join(folder, topic);
   await writeFile(file, "");
   const handled = async (): Promise<[key: string, n: number][]> => {
     const lines = (await readFile(file, "utf8")).split("\n").filter(Boolean);
     return lines.map((line) => [line.split(" ")[0]!, Number(line.split(" ")[1])]);
   };
   const enter = async (): Promise<ChildProcess> => {
-    const args = ["--import", "tsx", memberFile, kafka.brokers, topic, file];
-    const member = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] });
+    const args = ["--import", "tsx", memberFile, driver, rebalance, kafka.brokers, topic, file];
+    const member = spawn(driver === "confluent" ? process.execPath : node24, args, {
+      stdio: ["ignore", "pipe", "inherit"],
+    });
     members.push(member);
     await once(member.stdout!, "data");
     return member;
   };
   const [first] = await Promise.all([enter(), enter()]);
-  const driver = confluentDriver({ brokers: [kafka.brokers] });
-  await using bus = createEventBus({ source: "/publisher", transports: { kafka: kafkaTransport({ driver }) } });
+  const publisher = kafkaTransport({ driver: confluentDriver({ brokers: [kafka.brokers] }) });
+  await using bus = createEventBus({ source: "/publisher", transports: { kafka: publisher } });
   const publishing = (async () => {
     for (let n = 0; n < perKey; n++) {
       const items = Array.from({ length: keys }, (_, k) => ({ type: topic, data: { n }, key: `key-${k}` }));
@@ -77,4 +85,5 @@ test(`${total} keyed events: none is skipped and keys keep their order while a m
   const ends = members.slice(1).map((member) => once(member, "exit"));
   for (const member of members.slice(1)) member.kill("SIGTERM");
   for (const [code] of await Promise.all(ends)) expect(code).toBe(0);
+  members.length = 0;
 });

@@ -7,17 +7,27 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import confluent from "@confluentinc/kafka-javascript";
+import { createTopic, groups } from "./kafka-admin.ts";
 
 const jars = fileURLToPath(new URL("../../.cache/tools/kafka/", import.meta.url));
 // KRaft broker and controller in one small JVM: a test needs neither throughput tuning nor a large heap.
 const javaFlags = ["-Xms128m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto"];
+
+/** A further listener with TLS and every SASL mechanism the drivers have. */
+export interface BrokerSecurity {
+  /** PEM: the broker's key and its certificate. */
+  readonly keyAndCertificate: string;
+  readonly username: string;
+  readonly password: string;
+}
 
 /** A real Kafka broker of one node, run for a test. */
 export interface KafkaBroker {
   /** `127.0.0.1:<port>`, as `bootstrap.servers` wants it. */
   readonly brokers: string;
   readonly port: number;
+  /** The listener of {@link BrokerSecurity}, where it was asked for. */
+  readonly secure: string;
   /** Creates a topic and waits until its partitions have a leader. */
   createTopic(name: string, partitions: number, config?: Record<string, string>): Promise<void>;
   /** The ids of the groups the broker knows. */
@@ -55,15 +65,42 @@ function answers(port: number): Promise<boolean> {
   });
 }
 
-function properties(port: number, controller: number, data: string): string {
+function secureListener({ username, password }: BrokerSecurity, pem: string): Record<string, string> {
+  const jaas = "org.apache.kafka.common.security";
+  const oauth = `${jaas}.oauthbearer`;
+  const settings = {
+    "ssl.keystore.type": "PEM",
+    "ssl.keystore.location": pem,
+    "sasl.enabled.mechanisms": "PLAIN,SCRAM-SHA-256,SCRAM-SHA-512,OAUTHBEARER",
+    "plain.sasl.jaas.config": `${jaas}.plain.PlainLoginModule required user_${username}="${password}";`,
+    "scram-sha-256.sasl.jaas.config": `${jaas}.scram.ScramLoginModule required;`,
+    "scram-sha-512.sasl.jaas.config": `${jaas}.scram.ScramLoginModule required;`,
+    "oauthbearer.sasl.jaas.config": `${oauth}.OAuthBearerLoginModule required;`,
+    "oauthbearer.sasl.server.callback.handler.class": `${oauth}.internals.unsecured.OAuthBearerUnsecuredValidatorCallbackHandler`,
+  };
+  return Object.fromEntries(Object.entries(settings).map(([name, value]) => [`listener.name.secure.${name}`, value]));
+}
+
+interface Place {
+  readonly port: number;
+  readonly controller: number;
+  readonly secure: number;
+  readonly folder: string;
+}
+
+function properties({ port, controller, secure, folder }: Place, security: BrokerSecurity | undefined): string {
+  const own = `PLAINTEXT://127.0.0.1:${port}`;
+  const advertised = security ? `${own},SECURE://127.0.0.1:${secure}` : own;
   return Object.entries({
     "process.roles": "broker,controller",
     "node.id": 1,
     "controller.quorum.voters": `1@127.0.0.1:${controller}`,
-    listeners: `PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controller}`,
-    "advertised.listeners": `PLAINTEXT://127.0.0.1:${port}`,
+    listeners: `${advertised},CONTROLLER://127.0.0.1:${controller}`,
+    "advertised.listeners": advertised,
+    "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SECURE:SASL_SSL",
     "controller.listener.names": "CONTROLLER",
-    "log.dirs": data,
+    "log.dirs": join(folder, "data"),
+    ...(security ? secureListener(security, join(folder, "broker.pem")) : {}),
     "num.partitions": 4,
     "auto.create.topics.enable": true,
     "offsets.topic.replication.factor": 1,
@@ -75,6 +112,11 @@ function properties(port: number, controller: number, data: string): string {
     "share.coordinator.state.topic.min.isr": 1,
     "group.initial.rebalance.delay.ms": 0,
     "group.min.session.timeout.ms": 1_000,
+    // Members whose partitions the broker assigns go by its settings: short, so that a killed one is soon missed.
+    "group.consumer.min.session.timeout.ms": 1_000,
+    "group.consumer.session.timeout.ms": 3_000,
+    "group.consumer.min.heartbeat.interval.ms": 100,
+    "group.consumer.heartbeat.interval.ms": 500,
     "message.max.bytes": 11 * 1024 * 1024,
     "replica.fetch.max.bytes": 11 * 1024 * 1024,
     "socket.request.max.bytes": 104_857_600,
@@ -89,16 +131,20 @@ function properties(port: number, controller: number, data: string): string {
  * Starts a broker on free ports of 127.0.0.1 with its data in a temporary folder: 4 partitions by default, topics are
  * created when first used, messages up to 11 MiB. Takes 3 to 5 seconds.
  */
-export async function startKafka(): Promise<KafkaBroker> {
+export async function startKafka(security?: BrokerSecurity): Promise<KafkaBroker> {
   if (!existsSync(jars)) throw new Error(`No Kafka in ${jars}: run \`npm test\` once, it installs the broker.`);
-  const [port, controller] = [await freePort(), await freePort()];
+  const [port, controller, secure] = [await freePort(), await freePort(), await freePort()];
   const folder = await mkdtemp(join(tmpdir(), "waybill-kafka-"));
   const config = join(folder, "server.properties");
-  await writeFile(config, properties(port, controller, join(folder, "data")));
+  await writeFile(config, properties({ port, controller, secure, folder }, security));
+  if (security) await writeFile(join(folder, "broker.pem"), security.keyAndCertificate);
   const java = ["-cp", `${jars}*`, ...javaFlags];
   // One that begins with "-" would be read as an option: the prefix keeps the first six bits away from it.
   const uuid = `A${randomBytes(16).toString("base64url").slice(1)}`;
-  await promisify(execFile)("java", [...java, "kafka.tools.StorageTool", "format", "-t", uuid, "-c", config]);
+  const scram = ["256", "512"].flatMap((bits) =>
+    security ? ["-S", `SCRAM-SHA-${bits}=[name=${security.username},password=${security.password}]`] : [],
+  );
+  await promisify(execFile)("java", [...java, "kafka.tools.StorageTool", "format", "-t", uuid, "-c", config, ...scram]);
 
   let child: ChildProcess | undefined;
   const start = async (): Promise<void> => {
@@ -128,9 +174,9 @@ export async function startKafka(): Promise<KafkaBroker> {
   return {
     brokers: `127.0.0.1:${port}`,
     port,
-    createTopic: (name, partitions, topicConfig) => createTopic(`127.0.0.1:${port}`, name, partitions, topicConfig),
-    groups: () =>
-      withAdmin(`127.0.0.1:${port}`, async (admin) => (await admin.listGroups()).groups.map((each) => each.groupId)),
+    secure: `127.0.0.1:${secure}`,
+    createTopic: (name, partitions, topicConfig) => createTopic(port, name, partitions, topicConfig),
+    groups: () => groups(port),
     freeze: () => void child?.kill("SIGSTOP"),
     thaw: () => void child?.kill("SIGCONT"),
     kill: () => end("SIGKILL"),
@@ -144,36 +190,4 @@ export async function startKafka(): Promise<KafkaBroker> {
       await rm(folder, { recursive: true, force: true });
     },
   };
-}
-
-type Admin = ReturnType<InstanceType<typeof confluent.KafkaJS.Kafka>["admin"]>;
-
-async function withAdmin<T>(brokers: string, use: (admin: Admin) => Promise<T>): Promise<T> {
-  const admin = new confluent.KafkaJS.Kafka({ "bootstrap.servers": brokers, log_level: 0 }).admin();
-  await admin.connect();
-  try {
-    return await use(admin);
-  } finally {
-    await admin.disconnect();
-  }
-}
-
-function createTopic(
-  brokers: string,
-  topic: string,
-  partitions: number,
-  config: Record<string, string> = {},
-): Promise<void> {
-  return withAdmin(brokers, async (admin) => {
-    const configEntries = Object.entries(config).map(([name, value]) => ({ name, value }));
-    await admin.createTopics({
-      topics: [{ topic, numPartitions: partitions, replicationFactor: 1, configEntries }],
-    });
-    for (let attempt = 0; attempt < 50; attempt++) {
-      const known = await admin.fetchTopicMetadata({ topics: [topic] }).catch(() => undefined);
-      if (known?.[0]?.partitions.filter((each) => each.leader >= 0).length === partitions) return;
-      await sleep(50);
-    }
-    throw new Error(`Topic ${topic} got no leader within 2.5 s`);
-  });
 }

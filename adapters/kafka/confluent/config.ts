@@ -1,41 +1,17 @@
 import { EventError } from "../../../core/errors.ts";
+import { brokerList, checkDriverOptions, checkMs, type DriverOptions } from "../driver-options.ts";
+import { heartbeatMs } from "../group-options.ts";
+import type { SaslOptions } from "../security.ts";
+import { bearerToken } from "./bearer-token.ts";
 import type { VendorConfig } from "./vendor.ts";
 
-/** SASL credentials. They appear in no error and no log of this package. */
-export interface SaslOptions {
-  readonly mechanism: "plain" | "scram-sha-256" | "scram-sha-512";
-  readonly username: string;
-  readonly password: string;
-}
-
-/** TLS towards the brokers. */
-export interface TlsOptions {
-  /** Trusted authorities, PEM. Default: the host's. */
-  readonly ca?: string | undefined;
-  /** Client certificate, PEM. */
-  readonly cert?: string | undefined;
-  /** Key of the client certificate, PEM. */
-  readonly key?: string | undefined;
-}
-
 /** Options of `confluentDriver`. */
-export interface ConfluentDriverOptions {
-  /** `host:port`, at least one. */
-  readonly brokers: readonly string[] | string;
-  /** How brokers and their logs name this client. Default: `waybill`. */
-  readonly clientId?: string | undefined;
-  /** Default: no TLS. `true` trusts the host's authorities. */
-  readonly tls?: boolean | TlsOptions | undefined;
-  readonly sasl?: SaslOptions | undefined;
+export interface ConfluentDriverOptions extends DriverOptions {
   /**
    * How long the producer collects a batch, in milliseconds; a message that is published and awaited alone waits as
    * long. Default: 5.
    */
   readonly lingerMs?: number | undefined;
-  /** How long a client may take to reach a broker, in milliseconds. Default: 10,000. */
-  readonly connectTimeoutMs?: number | undefined;
-  /** How long a record may stay unconfirmed before it is reported as unknown, in milliseconds. Default: 60,000. */
-  readonly deliveryTimeoutMs?: number | undefined;
   /**
    * Further settings of librdkafka by their own names, for both clients; they win over this driver's. Those on which
    * the transport's guarantees rest (`enable.auto.commit`, `group.id` and the callbacks) are refused.
@@ -60,6 +36,7 @@ const reserved = [
   "bootstrap.servers",
   "metadata.broker.list",
   "group.id",
+  "group.protocol",
   "enable.auto.commit",
   "auto.commit.enable",
   "enable.auto.offset.store",
@@ -84,19 +61,10 @@ export interface ClientConfig {
 
 /** Throws `invalid-option` for what cannot work. */
 export function checkOptions(options: ConfluentDriverOptions): void {
-  if (brokerList(options) === "") throw new EventError("invalid-option", "brokers: at least one host:port is needed");
+  checkDriverOptions(options);
   const taken = Object.keys(options.config ?? {}).find((name) => reserved.includes(name));
   if (taken) throw new EventError("invalid-option", `config: "${taken}" is set by the transport itself`);
-  for (const name of ["lingerMs", "connectTimeoutMs", "deliveryTimeoutMs"] as const) {
-    const value = options[name];
-    if (value === undefined || (Number.isFinite(value) && value >= (name === "lingerMs" ? 0 : 1))) continue;
-    throw new EventError("invalid-option", `${name}: a number of milliseconds, not ${String(value)}`);
-  }
-}
-
-/** The brokers as one list, for the client and for errors. */
-export function brokerList(options: ConfluentDriverOptions): string {
-  return (typeof options.brokers === "string" ? [options.brokers] : options.brokers).filter(Boolean).join(",");
+  checkMs("lingerMs", options.lingerMs, 0);
 }
 
 /** Settings of a producer: acks all, idempotent, snappy, partitions as Java's clients choose them. */
@@ -122,7 +90,7 @@ export function consumerConfig(options: ConfluentDriverOptions, group: string): 
     "group.id": group,
     "enable.auto.commit": false,
     "enable.auto.offset.store": false,
-    "partition.assignment.strategy": "cooperative-sticky",
+    ...membership(options),
     // A position that retention has removed continues with the oldest record: nothing is skipped silently.
     "auto.offset.reset": "earliest",
     "allow.auto.create.topics": true,
@@ -132,10 +100,24 @@ export function consumerConfig(options: ConfluentDriverOptions, group: string): 
   });
 }
 
+// With the broker's own assignor librdkafka refuses a member's strategy and session.
+function membership({
+  groupProtocol,
+  assignmentStrategy,
+  sessionTimeoutMs = 45_000,
+}: ConfluentDriverOptions): VendorConfig {
+  if (groupProtocol === "consumer") return { "group.protocol": "consumer" };
+  return {
+    "partition.assignment.strategy": assignmentStrategy ?? "cooperative-sticky",
+    "session.timeout.ms": sessionTimeoutMs,
+    "heartbeat.interval.ms": heartbeatMs(sessionTimeoutMs),
+  };
+}
+
 function merge(options: ConfluentDriverOptions, foreign: RegExp, own: VendorConfig): ClientConfig {
   const extra = Object.entries(options.config ?? {}).filter(([name]) => !foreign.test(name));
   const all: VendorConfig = {
-    "bootstrap.servers": brokerList(options),
+    "bootstrap.servers": brokerList(options).join(","),
     "client.id": options.clientId ?? "waybill",
     log_level: 2,
     ...security(options),
@@ -156,12 +138,14 @@ function security({ tls, sasl }: ConfluentDriverOptions): VendorConfig {
     ...(ca === undefined ? {} : { "ssl.ca.pem": ca }),
     ...(cert === undefined ? {} : { "ssl.certificate.pem": cert }),
     ...(key === undefined ? {} : { "ssl.key.pem": key }),
-    ...(sasl
-      ? {
-          "sasl.mechanisms": sasl.mechanism.toUpperCase(),
-          "sasl.username": sasl.username,
-          "sasl.password": sasl.password,
-        }
-      : {}),
+    ...(sasl ? { "sasl.mechanisms": sasl.mechanism.toUpperCase() } : {}),
+    ...(sasl ? credentials(sasl) : {}),
   };
+}
+
+function credentials(sasl: SaslOptions): VendorConfig {
+  if (sasl.mechanism === "oauthbearer") {
+    return { oauthbearer_token_refresh_cb: async () => bearerToken(await sasl.token()) };
+  }
+  return { "sasl.username": sasl.username, "sasl.password": sasl.password };
 }

@@ -1,6 +1,7 @@
 import { EventError } from "../../../core/errors.ts";
 import type { ConnectionEvents } from "../driver.ts";
-import { brokerList, type ConfluentDriverOptions } from "./config.ts";
+import { brokerList } from "../driver-options.ts";
+import type { ConfluentDriverOptions } from "./config.ts";
 import { code, toEventError } from "./errors.ts";
 import { called, type VendorClient, type VendorError, type VendorMetadata } from "./vendor.ts";
 
@@ -15,6 +16,7 @@ export class Connection {
   readonly #options: ConfluentDriverOptions;
   readonly #events: ConnectionEvents;
   #refused: VendorError | undefined;
+  #insecure = false;
   #open = false;
   #down = false;
 
@@ -23,26 +25,48 @@ export class Connection {
     this.#options = options;
     this.#events = events;
     client.on("event.error", (error) => this.#onError(error));
+    // A token that was not to be had is thrown by the client where nobody listens.
+    client.on("error", (error) => {
+      this.#refused = error;
+    });
   }
 
-  /** Rejects with `unreachable` or `unauthorized`, naming the brokers and nothing else of the configuration. */
-  async open(): Promise<void> {
+  /**
+   * Rejects with `unreachable` or `unauthorized`, naming the brokers and nothing else of the configuration. `poll` makes
+   * the client tell what happens: before it is connected it says nothing by itself.
+   */
+  async open(poll: () => unknown): Promise<void> {
     const timeoutMs = this.#options.connectTimeoutMs ?? 10_000;
-    let late: ReturnType<typeof setTimeout> | undefined;
+    let timer: ReturnType<typeof setInterval> | undefined;
+    const until = Date.now() + timeoutMs + 250;
     const deadline = new Promise<never>((_, reject) => {
-      late = setTimeout(() => reject(new Error(`no answer within ${timeoutMs} ms`)), timeoutMs + 250);
+      timer = setInterval(() => {
+        try {
+          poll();
+        } catch {
+          // Not as far yet as to be asked.
+        }
+        // Also when it was refused before: the attempt holds one of libuv's four threads to its end, and the next that
+        // is begun meanwhile another.
+        if (Date.now() > until) reject(new Error(`no answer within ${timeoutMs} ms`));
+      }, 100);
     });
     try {
       await Promise.race([called((done) => this.#client.connect({ timeout: timeoutMs }, done)), deadline]);
       this.#open = true;
     } catch (cause) {
-      const brokers = brokerList(this.#options);
+      const brokers = brokerList(this.#options).join(", ");
       if (this.#refused) {
         throw new EventError("unauthorized", `Kafka at ${brokers} refused the credentials`, { cause: this.#refused });
       }
+      if (this.#insecure) {
+        // librdkafka keeps the particulars to its log.
+        const why = "TLS failed, as it does when no authority in `tls.ca` has signed the broker's certificate";
+        throw new EventError("unreachable", `No Kafka broker answers at ${brokers}: ${why}`, { cause });
+      }
       throw new EventError("unreachable", `No Kafka broker answers at ${brokers}`, { cause, retryable: true });
     } finally {
-      clearTimeout(late);
+      clearInterval(timer);
     }
   }
 
@@ -56,7 +80,9 @@ export class Connection {
   }
 
   #onError(error: VendorError): void {
-    if (error.code === code.authentication || error.code === code.saslFailed) this.#refused = error;
+    // Its events carry code -1 and the name of what happened.
+    if (/authentication failure/i.test(error.message)) this.#refused = error;
+    if (/ssl error/i.test(error.message)) this.#insecure = true;
     // While it connects, the rejection tells.
     if (!this.#open) return;
     if (error.code === code.allBrokersDown || /all broker connections are down/i.test(error.message)) {

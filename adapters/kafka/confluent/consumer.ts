@@ -44,10 +44,10 @@ export async function openConsumer(
     topic,
   );
   const connection = new Connection(client, options, events);
-  await connection.open();
+  client.setDefaultConsumeTimeout(pollMs);
+  await connection.open(() => client.consume(1, () => undefined));
   const starts = new StartPositions(client, source);
   const membership = new Membership(client, starts, events);
-  client.setDefaultConsumeTimeout(pollMs);
   client.setDefaultIsTimeoutOnlyForFirstMessage(true);
   try {
     const partitions = await starts.open(connection);

@@ -4,13 +4,16 @@
  * first client is opened.
  */
 import type { KafkaDriver } from "../driver.ts";
+import { encode } from "../encode.ts";
 import { type ConfluentDriverOptions, checkOptions } from "./config.ts";
 import { openConsumer } from "./consumer.ts";
 import { openProducer } from "./producer.ts";
-import { encode } from "./records.ts";
 import { loadVendor } from "./vendor.ts";
 
-export type { ConfluentDriverOptions, SaslOptions, TlsOptions } from "./config.ts";
+export type { DriverOptions } from "../driver-options.ts";
+export type { GroupOptions } from "../group-options.ts";
+export type { BearerSasl, PasswordSasl, SaslOptions, SecurityOptions, TlsOptions } from "../security.ts";
+export type { ConfluentDriverOptions } from "./config.ts";
 
 /**
  * Drives Kafka through librdkafka: acks from all replicas, idempotent, snappy, partitions by Java's murmur2,

@@ -23,7 +23,7 @@ export async function openProducer(
     if (error.isFatal) events.fatal(toEventError(error, "Kafka's producer failed for good"));
   });
   const connection = new Connection(client, options, events);
-  await connection.open();
+  await connection.open(() => client.poll());
   // On a timer of the event loop reports would come up to an interval later, and cost it more.
   client.setPollInBackground(true);
   return new ConfluentProducer(client, connection);

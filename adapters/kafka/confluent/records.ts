@@ -1,17 +1,10 @@
 import type { HeaderEntries } from "../../../core/message.ts";
 import type { IncomingRecord } from "../driver.ts";
+import { encode } from "../encode.ts";
 import type { VendorMessage } from "./vendor.ts";
 
-const encoder = new TextEncoder();
-
-/** The fastest way to UTF-8 where there is a `Buffer`: several times as fast as TextEncoder on short texts. */
-export const encode: (text: string) => Uint8Array =
-  typeof globalThis.Buffer === "function"
-    ? (text) => globalThis.Buffer.from(text, "utf8")
-    : (text) => encoder.encode(text);
-
 // The binding turns a buffer without memory into null, and thereby an empty event into a tombstone.
-const empty = encoder.encode("-").subarray(0, 0);
+const empty = encode("-").subarray(0, 0);
 
 /** A value the binding writes as it is: zero bytes stay zero bytes. */
 export function vendorValue(value: Uint8Array | null): Uint8Array | null {

@@ -47,7 +47,7 @@ export type VendorCallback<T = unknown> = (error: VendorError | null | undefined
 /** What both clients have. */
 export interface VendorClient {
   connect(options: { timeout?: number }, done: VendorCallback): unknown;
-  on(event: "event.error", listener: (error: VendorError) => void): unknown;
+  on(event: "event.error" | "error", listener: (error: VendorError) => void): unknown;
   getMetadata(options: { topic?: string; timeout?: number }, done: VendorCallback<VendorMetadata>): unknown;
   queryWatermarkOffsets(
     topic: string,
@@ -69,6 +69,7 @@ export interface VendorProducer extends VendorClient {
     opaque: unknown,
     headers: readonly object[] | undefined,
   ): unknown;
+  poll(): unknown;
   setPollInBackground(on: boolean): unknown;
   flush(timeoutMs: number, done: VendorCallback): unknown;
   disconnect(timeoutMs: number, done: VendorCallback): unknown;

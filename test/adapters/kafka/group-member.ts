@@ -1,13 +1,13 @@
 // A member of a group in a process of its own, so that it can be killed: `node --import tsx group-member.ts
-// <brokers> <topic> <group> <file>`. Appends `<key> <sequence>` to the file for each event it has handled.
+// <driver> <brokers> <topic> <group> <file>`. Appends `<key> <sequence>` to the file for each event it has handled.
 import { appendFileSync } from "node:fs";
-import { confluentDriver } from "../../../adapters/kafka/confluent/index.ts";
 import { kafkaTransport } from "../../../adapters/kafka/index.ts";
+import { driverOf } from "./drivers.ts";
 import { SerialSink } from "./serial-sink.ts";
 
-const [brokers = "", topic = "", group = "", file = ""] = process.argv.slice(2);
-const config = { "session.timeout.ms": 3_000, "heartbeat.interval.ms": 500 };
-const transport = kafkaTransport({ driver: confluentDriver({ brokers, config }), commitIntervalMs: 100 });
+const [name = "", brokers = "", topic = "", group = "", file = ""] = process.argv.slice(2);
+const driver = driverOf(name, { brokers, sessionTimeoutMs: 3_000 });
+const transport = kafkaTransport({ driver, commitIntervalMs: 100 });
 const decoder = new TextDecoder();
 
 const sink = new SerialSink(async ({ message }) => {
