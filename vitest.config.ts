@@ -13,6 +13,8 @@ const alias = [
   ["waybill/kafka", "./adapters/kafka/index.ts"],
   ["waybill/patterns", "./core/patterns/index.ts"],
   ["waybill/node", "./runtimes/node/index.ts"],
+  ["waybill/deno", "./runtimes/deno/index.ts"],
+  ["waybill/bun", "./runtimes/bun/index.ts"],
   ["waybill/browser", "./runtimes/browser/index.ts"],
   ["waybill/testing", "./testing/index.ts"],
   ["waybill", "./core/index.ts"],

@@ -226,14 +226,6 @@ export function jetstreamTransport(options: JetStreamTransportOptions): Transpor
       await withinDeadline(clock, left(), outbox.settled());
       const { buffered: unsent } = outbox.size();
       link.close();
-      if (options.closeConnection) {
-        // The client's close waits for a socket that may never answer; nobody has to wait for that.
-        await withinDeadline(
-          clock,
-          1_000,
-          connection.close().catch(() => undefined),
-        );
-      }
       return { unsent, unsettled: reports.reduce((sum, { unsettled }) => sum + unsettled, 0) };
     },
   };

@@ -32,8 +32,6 @@ export interface NatsTransportOptions {
   readonly hold?: NatsHoldOptions | undefined;
   /** Prefixes under which a message's reply subject is believed. Default: `["_INBOX."]`. */
   readonly replyPrefixes?: readonly string[] | undefined;
-  /** Close the connection with the transport; for a runtime entry that opened it itself. Default: false. */
-  readonly closeConnection?: boolean | undefined;
   /** Default: the host's clock. */
   readonly clock?: Clock | undefined;
   /** Default: `"nats"`. */

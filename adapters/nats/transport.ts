@@ -141,14 +141,6 @@ export function natsTransport(options: NatsTransportOptions): Transport {
       await withinDeadline(clock, deadlineMs, outbox.settled());
       const { buffered: unsent } = outbox.size();
       link.close();
-      if (options.closeConnection) {
-        // The client's close waits for a socket that may never answer; nobody has to wait for that.
-        await withinDeadline(
-          clock,
-          1_000,
-          connection.close().catch(() => undefined),
-        );
-      }
       return { unsent, unsettled };
     },
   };

@@ -1,15 +1,21 @@
 import { promptClose } from "../../adapters/nats/index.ts";
-import { createEventBus, type EventBus } from "../../core/bus.ts";
+import type { EventBus } from "../../core/bus.ts";
 import type { Catalog } from "../../core/catalog.ts";
 import { EventError } from "../../core/errors.ts";
 import type { Transport } from "../../core/transport.ts";
-import type { BusOptions, NatsOptions } from "../shared/connect-options.ts";
-import { type NatsConnect, openNats, peerMissing } from "../shared/open-nats.ts";
+import type { BusOptions, JetStreamOptions, NatsOptions } from "../shared/connect-options.ts";
+import { openBus } from "../shared/open-bus.ts";
+import { type NatsVendor, openNats, peerMissing } from "../shared/open-nats.ts";
+
+/** The transports that `connect` may open in a page. */
+export type BrowserTransport = "nats" | "jetstream";
 
 /** Options of {@link connect}. */
-export interface ConnectOptions<C extends Catalog = Catalog> extends BusOptions<C, "nats"> {
+export interface ConnectOptions<C extends Catalog = Catalog> extends BusOptions<C, BrowserTransport> {
   /** Opens NATS over WebSocket, by `@nats-io/nats-core`. */
   readonly nats: NatsOptions;
+  /** JetStream beside core NATS, over the same connection. Its code is loaded only when this is given. */
+  readonly jetstream?: JetStreamOptions | undefined;
 }
 
 /**
@@ -27,17 +33,19 @@ export interface ConnectOptions<C extends Catalog = Catalog> extends BusOptions<
  */
 export async function connect<C extends Catalog = Catalog>(
   options: ConnectOptions<C>,
-): Promise<EventBus<C, Readonly<Record<"nats", Transport>>>> {
-  const { nats, ...bus } = options;
+): Promise<EventBus<C, Readonly<Record<BrowserTransport, Transport>>>> {
+  const { nats, jetstream, ...bus } = options;
   if (typeof WebSocket === "undefined") {
     throw new EventError("unsupported", "this runtime has no WebSocket: Node has one from version 22 on");
   }
-  const { wsconnect } = await import("@nats-io/nats-core").catch(peerMissing("@nats-io/nats-core"));
-  const wsFactory = async (url: string): Promise<{ socket: WebSocket; encrypted: boolean }> => ({
-    socket: promptClose(new WebSocket(url)),
-    encrypted: url.startsWith("wss:"),
-  });
-  const dial = ((given) => wsconnect({ ...given, wsFactory } as never)) as NatsConnect;
-  const transports = { nats: await openNats(dial, nats, /^wss?:/) };
-  return createEventBus({ ...bus, transports }) as unknown as EventBus<C, Record<"nats", Transport>>;
+  const open = async () => {
+    const core = await import("@nats-io/nats-core").catch(peerMissing("@nats-io/nats-core"));
+    const vendor = { ...core, connect: core.wsconnect } as unknown as NatsVendor;
+    return openNats(vendor, nats, /^wss?:/, { wsFactory });
+  };
+  return openBus(bus, { nats: open, jetstream });
+}
+
+async function wsFactory(url: string): Promise<{ socket: WebSocket; encrypted: boolean }> {
+  return { socket: promptClose(new WebSocket(url)), encrypted: url.startsWith("wss:") };
 }

@@ -3,5 +3,5 @@
  *
  * @module
  */
-export type { NatsCredentials, NatsOptions } from "../shared/connect-options.ts";
-export { type ConnectOptions, connect } from "./connect.ts";
+export type { JetStreamOptions, NatsCredentials, NatsOptions } from "../shared/connect-options.ts";
+export { type BrowserTransport, type ConnectOptions, connect } from "./connect.ts";

@@ -1,22 +1,22 @@
 import type { ConfluentDriverOptions } from "../../adapters/kafka/confluent/index.ts";
 import type { KafkaTransportOptions } from "../../adapters/kafka/index.ts";
-import { createEventBus, type EventBus } from "../../core/bus.ts";
 import type { Catalog } from "../../core/catalog.ts";
-import { EventError } from "../../core/errors.ts";
 import type { Transport } from "../../core/transport.ts";
-import type { BusOptions, NatsOptions } from "../shared/connect-options.ts";
-import { type NatsConnect, openNats, peerMissing } from "../shared/open-nats.ts";
+import {
+  connectServer,
+  openPlatformatic,
+  type PlatformaticKafkaOptions,
+  type ServerBus,
+  type ServerConnectOptions,
+} from "../shared/server.ts";
 
-/** The transports that `connect` may open on Node. */
-export type NodeTransport = "nats" | "kafka";
+/** Kafka on Node: by `@confluentinc/kafka-javascript`, or by choice by `@platformatic/kafka` (Node 22.22 or newer). */
+export type NodeKafkaOptions =
+  | ({ readonly client?: "confluent" } & ConfluentDriverOptions & Omit<KafkaTransportOptions, "driver">)
+  | ({ readonly client: "platformatic" } & PlatformaticKafkaOptions);
 
 /** Options of {@link connect}. */
-export interface ConnectOptions<C extends Catalog = Catalog> extends BusOptions<C, NodeTransport> {
-  /** Opens NATS over TCP, by `@nats-io/transport-node`. */
-  readonly nats?: NatsOptions;
-  /** Opens Kafka, by `@confluentinc/kafka-javascript`. */
-  readonly kafka?: ConfluentDriverOptions & Omit<KafkaTransportOptions, "driver">;
-}
+export type ConnectOptions<C extends Catalog = Catalog> = ServerConnectOptions<C, NodeKafkaOptions>;
 
 /**
  * Opens what is configured and returns the bus over it; the bus closes what this opened. NATS is connected when
@@ -31,34 +31,19 @@ export interface ConnectOptions<C extends Catalog = Catalog> extends BusOptions<
  * await using bus = await connect({
  *   source: "/orders",
  *   nats: { servers: "nats://127.0.0.1:4222" },
+ *   jetstream: { streams: [{ name: "SHOP", subjects: ["shop.>"] }] },
  *   kafka: { brokers: ["127.0.0.1:9092"] },
- *   routes: [{ type: "price.*", to: "nats" }, { type: "**", to: "kafka" }],
+ *   routes: [{ type: "price.*", to: "nats" }, { type: "shop.**", to: "jetstream" }, { type: "**", to: "kafka" }],
  * });
  * await bus.publish("order.placed", { orderId: "o-1" });
  * ```
  */
-export async function connect<C extends Catalog = Catalog>(
-  options: ConnectOptions<C>,
-): Promise<EventBus<C, Readonly<Record<NodeTransport, Transport>>>> {
-  const { nats, kafka, ...bus } = options;
-  if (!nats && !kafka) throw new EventError("invalid-option", "connect: give nats, kafka or both");
-  const transports: Record<string, Transport> = {};
-  try {
-    if (nats) transports.nats = await openTcp(nats);
-    if (kafka) transports.kafka = await openKafka(kafka);
-    return createEventBus({ ...bus, transports }) as unknown as EventBus<C, Record<NodeTransport, Transport>>;
-  } catch (error) {
-    await Promise.all(Object.values(transports).map((transport) => transport.close({ deadlineMs: 0 })));
-    throw error;
-  }
+export function connect<C extends Catalog = Catalog>(options: ConnectOptions<C>): Promise<ServerBus<C>> {
+  return connectServer(options, openKafka);
 }
 
-async function openTcp(options: NatsOptions): Promise<Transport> {
-  const { connect: dial } = await import("@nats-io/transport-node").catch(peerMissing("@nats-io/transport-node"));
-  return openNats(dial as unknown as NatsConnect, options, /^(nats|tls):/);
-}
-
-async function openKafka(options: NonNullable<ConnectOptions["kafka"]>): Promise<Transport> {
+async function openKafka(options: NodeKafkaOptions): Promise<Transport> {
+  if (options.client === "platformatic") return openPlatformatic(options);
   const { kafkaTransport } = await import("../../adapters/kafka/index.ts");
   const { confluentDriver } = await import("../../adapters/kafka/confluent/index.ts");
   return kafkaTransport({ ...options, driver: confluentDriver(options) });

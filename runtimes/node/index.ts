@@ -1,7 +1,15 @@
 /**
- * Waybill on Node: `connect` opens NATS over TCP and Kafka by Confluent's client.
+ * Waybill on Node: `connect` opens NATS over TCP, JetStream, and Kafka by Confluent's client or without native code.
  *
  * @module
  */
-export type { NatsCredentials, NatsOptions } from "../shared/connect-options.ts";
-export { type ConnectOptions, connect, type NodeTransport } from "./connect.ts";
+export type {
+  JetStreamOptions,
+  NatsCredentials,
+  NatsOptions,
+  NatsTcpOptions,
+  NatsTlsOptions,
+} from "../shared/connect-options.ts";
+export { type EnvironmentOptions, fromEnv, type Variables } from "../shared/from-env.ts";
+export type { PlatformaticKafkaOptions, ServerBus, ServerConnectOptions, ServerTransport } from "../shared/server.ts";
+export { type ConnectOptions, connect, type NodeKafkaOptions } from "./connect.ts";

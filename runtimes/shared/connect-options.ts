@@ -1,9 +1,28 @@
+import type { JetStreamTransportOptions } from "../../adapters/jetstream/index.ts";
 import type { Catalog } from "../../core/catalog.ts";
-import type { EventBusOptions } from "../../core/options.ts";
+import type { ErrorListener, EventBusOptions, StatusListener } from "../../core/options.ts";
 import type { Transport } from "../../core/transport.ts";
 
 /** How to prove who one is to NATS. Nothing of it appears in errors or logs. */
-export type NatsCredentials = { readonly token: string } | { readonly user: string; readonly password: string };
+export type NatsCredentials =
+  | { readonly token: string }
+  | { readonly user: string; readonly password: string }
+  /** An nkey's seed (`SU…`): the server knows the public key. */
+  | { readonly nkeySeed: string }
+  /** A user's JWT, with the seed that signs the server's challenge. */
+  | { readonly jwt: string; readonly nkeySeed: string }
+  /** What a `.creds` file holds: JWT and seed. */
+  | { readonly creds: string };
+
+/** TLS towards a NATS server. A page's browser has its own. */
+export interface NatsTlsOptions {
+  /** Trusted authorities, PEM. Default: the host's. */
+  readonly ca?: string;
+  /** Client certificate, PEM. */
+  readonly cert?: string;
+  /** Key of the client certificate, PEM. */
+  readonly key?: string;
+}
 
 /** How to reach NATS. */
 export interface NatsOptions {
@@ -22,8 +41,20 @@ export interface NatsOptions {
   readonly signal?: AbortSignal;
 }
 
+/** How to reach NATS over TCP. */
+export interface NatsTcpOptions extends NatsOptions {
+  /** `true` asks for TLS whatever the server offers. Default: TLS where the server demands it. */
+  readonly tls?: boolean | NatsTlsOptions;
+}
+
+/** JetStream over the connection that `nats` describes; `true` takes every default. */
+export type JetStreamOptions = true | Omit<JetStreamTransportOptions, "connection">;
+
 /** What every runtime's `connect` takes beside its transports: the options of the bus, but for `transports`. */
-export type BusOptions<C extends Catalog, Name extends string> = Omit<
-  EventBusOptions<C, Readonly<Record<Name, Transport>>>,
-  "transports"
->;
+export interface BusOptions<C extends Catalog, Name extends string>
+  extends Omit<EventBusOptions<C, Readonly<Record<Name, Transport>>>, "transports"> {
+  /** Gets the bus's errors that no promise carries, from the first one on. */
+  readonly onError?: ErrorListener;
+  /** Gets every change of a transport, from the first one on. */
+  readonly onStatus?: StatusListener;
+}

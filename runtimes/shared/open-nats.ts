@@ -1,19 +1,32 @@
-import { type NatsLike, natsConnectDefaults, natsTransport, toConnectError } from "../../adapters/nats/index.ts";
+import { type NatsLike, natsConnectDefaults, toConnectError } from "../../adapters/nats/index.ts";
 import { abortable } from "../../core/abortable.ts";
+import { systemClock } from "../../core/clock.ts";
+import { withinDeadline } from "../../core/deadline.ts";
 import { EventError } from "../../core/errors.ts";
-import type { Transport } from "../../core/transport.ts";
 import type { NatsOptions } from "./connect-options.ts";
+import { type NatsAuthenticators, natsLogin } from "./nats-login.ts";
 
-/** `connect` or `wsconnect` of a client. */
-export type NatsConnect = (options: Record<string, unknown>) => Promise<NatsLike & { close(): Promise<void> }>;
+/** A connection that this package opened and has to close. */
+export type OwnConnection = NatsLike & { close(): Promise<void> };
+
+/** A NATS client library. */
+export interface NatsVendor extends NatsAuthenticators {
+  connect(options: Readonly<Record<string, unknown>>): Promise<OwnConnection>;
+}
 
 /**
- * Opens a connection with the guide's defaults and makes the transport that owns it. Keeps a deadline of its
- * own: `wsconnect` can stay pending for ever.
+ * Opens a connection with the guide's defaults. Keeps a deadline of its own: `wsconnect` can stay pending for ever.
+ *
+ * @param more Options in the client's own names.
  */
-export async function openNats(connect: NatsConnect, options: NatsOptions, schemes: RegExp): Promise<Transport> {
+export async function openNats(
+  vendor: NatsVendor,
+  options: NatsOptions,
+  schemes: RegExp,
+  more: Readonly<Record<string, unknown>> = {},
+): Promise<OwnConnection> {
   const { servers, name, reconnectWaitMs, heartbeatMs, connectTimeoutMs = 5000, credentials, signal } = options;
-  const list = typeof servers === "string" ? [servers] : [...servers];
+  const list = typeof servers === "string" ? servers.split(",").map((each) => each.trim()) : [...servers];
   for (const server of list) {
     if (/^[a-z]+:\/\//i.test(server) && !schemes.test(server)) {
       throw new EventError(
@@ -22,10 +35,11 @@ export async function openNats(connect: NatsConnect, options: NatsOptions, schem
       );
     }
   }
-  const connecting = connect({
+  const connecting = vendor.connect({
     servers: list,
     ...natsConnectDefaults({ name, reconnectWaitMs, heartbeatMs, connectTimeoutMs }),
-    ...login(credentials),
+    ...natsLogin(vendor, credentials),
+    ...more,
   });
   let timer: ReturnType<typeof setTimeout> | undefined;
   // Given up, it is closed again as soon as it stands.
@@ -37,8 +51,7 @@ export async function openNats(connect: NatsConnect, options: NatsOptions, schem
     }, connectTimeoutMs + 250); // a little longer than the client's own, whose error says more
   });
   try {
-    const connection = await abortable(Promise.race([connecting, late]), signal, abandon);
-    return natsTransport({ connection, closeConnection: true });
+    return await abortable(Promise.race([connecting, late]), signal, abandon);
   } catch (error) {
     if (signal?.aborted) throw EventError.from(signal.reason, "aborted");
     throw toConnectError(error, list);
@@ -47,9 +60,13 @@ export async function openNats(connect: NatsConnect, options: NatsOptions, schem
   }
 }
 
-function login(credentials: NatsOptions["credentials"]): Record<string, string> {
-  if (!credentials) return {};
-  return "token" in credentials ? { token: credentials.token } : { user: credentials.user, pass: credentials.password };
+/** Closes a connection. The client's close waits for a socket that may never answer; nobody has to wait for that. */
+export function closeNats(connection: OwnConnection): Promise<void> {
+  return withinDeadline(
+    systemClock,
+    1_000,
+    connection.close().catch(() => undefined),
+  );
 }
 
 /**
