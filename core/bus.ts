@@ -1,3 +1,4 @@
+import type { BatchDelivery, BatchEntry, BatchSubscribeOptions } from "./batch-options.ts";
 import type { Catalog, DataInput, EventOf, PatternOf, ReplyInput, ReplyOutput, TypeName } from "./catalog.ts";
 import { systemClock } from "./clock.ts";
 import { cloudEventsBinary } from "./codec/cloudevents-binary.ts";
@@ -52,6 +53,15 @@ export interface EventBus<C extends Catalog = Catalog, T extends Transports = Tr
   forward(event: CloudEvent, options?: ForwardOptions<keyof T & string>): Promise<Receipt>;
   /** Publishes many events together: for each a receipt or an error, in their order. */
   publishAll(items: readonly TypedItem<C>[], options?: WaitOptions): Promise<(Receipt | EventError)[]>;
+  /**
+   * Handles events by batches: the handler gets what was collected, and each event is settled on its own. When the
+   * handler throws all of them have failed; `entry.delivery.fail` fails one.
+   */
+  subscribe<const P extends string>(
+    pattern: PatternOf<C, P>,
+    handler: (entries: readonly BatchEntry<EventOf<C, P>, C>[], batch: BatchDelivery) => unknown,
+    options: BatchSubscribeOptions<keyof T & string>,
+  ): Promise<Subscription>;
   /** Handles events whose type matches the pattern; resolves when the broker has the subscription. */
   subscribe<const P extends string>(
     pattern: PatternOf<C, P>,

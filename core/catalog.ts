@@ -1,6 +1,7 @@
 import type { CloudEvent } from "./event.ts";
 import { checkText } from "./event.ts";
 import type { InferInput, InferOutput, StandardSchema } from "./schema.ts";
+import type { Upcasters } from "./upcasters.ts";
 
 /** One type of event: the schema of its data, and where and how it travels. */
 export interface EventDefinition<
@@ -11,6 +12,10 @@ export interface EventDefinition<
   readonly schema: Schema;
   /** Subject or topic. Default: the type's name. Several types may share one. */
   readonly destination?: string;
+  /** URI of the schema of this version, written into each event unless the publisher names another. Default: none. */
+  readonly dataschema?: string;
+  /** Older versions, which consumers take as well: see {@link upcasters}. */
+  readonly upcast?: Upcasters<InferInput<Schema>>;
   /** The ordering key of an event, from its data. */
   key?(data: InferInput<Schema>): string;
   /** The schema of the data that answers a request of this type. */
@@ -48,6 +53,8 @@ export function defineEvents<const T extends Record<string, StandardSchema>, con
     readonly [K in keyof T]: {
       readonly schema: T[K];
       readonly destination?: string;
+      readonly dataschema?: string;
+      readonly upcast?: Upcasters<InferInput<T[K]>>;
       key?(data: InferInput<T[K]>): string;
       readonly reply?: StandardSchema;
     };

@@ -66,7 +66,7 @@ export function createOutbound(env: Environment): Outbound {
       time: options.time ?? (options.source === undefined ? timestamp(startedMs) : undefined),
       subject: options.subject,
       datacontenttype: options.datacontenttype,
-      dataschema: options.dataschema,
+      dataschema: options.dataschema ?? plan.definition?.dataschema,
       data,
       extensions: extensionsOf(options, key),
     } as CloudEvent;

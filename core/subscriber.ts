@@ -1,4 +1,6 @@
 import { abortable } from "./abortable.ts";
+import { type BatchSubscribeOptions, checkBatchLimits } from "./batch-options.ts";
+import type { RawBatchHandler } from "./batch-receiver.ts";
 import { deadline } from "./deadline.ts";
 import { createDispatcher, type Dispatcher, type Listening, toWildcard } from "./dispatch.ts";
 import type { Environment } from "./environment.ts";
@@ -6,11 +8,12 @@ import { EventError } from "./errors.ts";
 import type { SubscribeOptions } from "./options.ts";
 import { isPattern, matches } from "./pattern.ts";
 import type { Publisher } from "./publisher.ts";
-import type { RawHandler, Registration } from "./receiver.ts";
+import type { RawHandler, Registration } from "./reception.ts";
 import { sumReports } from "./report.ts";
 import { consumeInstruments } from "./telemetry/consumer-metrics.ts";
 import { instruments } from "./telemetry/metrics.ts";
 import type { CloseOptions, CloseReport } from "./transport.ts";
+import { createVersions } from "./versions.ts";
 
 /** A running subscription of a bus. */
 export interface Subscription {
@@ -22,15 +25,19 @@ export interface Subscription {
   [Symbol.asyncDispose](): Promise<void>;
 }
 
+/** With `batch` the handler is one of batches, else of events. */
+type AnyOptions = SubscribeOptions | BatchSubscribeOptions;
+
 /** Opens and closes the subscriptions of a bus. */
 export interface Subscriber {
-  subscribe(pattern: string, handler: RawHandler, options?: SubscribeOptions): Promise<Subscription>;
+  subscribe(pattern: string, handler: RawHandler | RawBatchHandler, options?: AnyOptions): Promise<Subscription>;
   close(options: CloseOptions): Promise<CloseReport>;
 }
 
 /** Makes the subscriber of a bus. */
 export function createSubscriber(env: Environment, publish: Publisher["publish"]): Subscriber {
   const { clock, router } = env;
+  const versions = createVersions(router);
   /** Each with the promise of its start, which later handlers of the group wait for. */
   const open = new Map<Dispatcher, Promise<void>>();
   const metrics = instruments(env.meterProvider, (meter) =>
@@ -40,13 +47,12 @@ export function createSubscriber(env: Environment, publish: Publisher["publish"]
   );
 
   /** Destinations by transport: the catalog tells which types a pattern means. */
-  function targets(pattern: string, { transport, destination }: SubscribeOptions): Map<string, Set<string>> {
+  function targets(pattern: string, { transport, destination }: AnyOptions): Map<string, Set<string>> {
     const types = router.types()?.filter((type) => matches(pattern, type));
     if (types?.length === 0) throw new EventError("unknown-type", `"${pattern}" matches nothing in the catalog`);
     const found = new Map<string, Set<string>>();
-    for (const type of types ?? [pattern]) {
+    for (const [type, where] of (types ?? [pattern]).flatMap((each) => places(each, destination))) {
       const name = transport ?? router.transportOf(type);
-      const where = destination ?? router.definition(type)?.destination ?? type;
       const wildcard = isPattern(where) || where.includes(">");
       if (wildcard && !router.transport(name).capabilities.wildcards) {
         throw unsupported(name, `the pattern "${where}" without a catalog that says what it means`);
@@ -56,8 +62,15 @@ export function createSubscriber(env: Environment, publish: Publisher["publish"]
     return found;
   }
 
-  function listen(name: string, destinations: readonly string[], options: SubscribeOptions): Listening {
-    const { group, order, concurrency = 1 } = options;
+  /** A type with its destination, and with those of its older versions that had another. */
+  function places(type: string, destination: string | undefined): [type: string, where: string][] {
+    const { destination: own = type, upcast = [] } = router.definition(type) ?? {};
+    const all = destination === undefined ? [own, ...upcast.map((older) => older.destination ?? own)] : [destination];
+    return all.map((where) => [type, where]);
+  }
+
+  function listen(name: string, destinations: readonly string[], options: AnyOptions): Listening {
+    const { group, order, concurrency = 1, batch } = options;
     const { groups, keyOrder, replay } = router.transport(name).capabilities;
     const from = options.from ?? (group !== undefined && replay ? "earliest" : "new");
     if (group !== undefined && !groups) throw unsupported(name, "groups");
@@ -66,8 +79,9 @@ export function createSubscriber(env: Environment, publish: Publisher["publish"]
     if (!Number.isInteger(concurrency) || concurrency < 1) {
       throw new EventError("invalid-option", `concurrency must be a whole number from 1, not ${concurrency}`);
     }
+    if (batch) checkBatchLimits(batch);
     const byKey = order === undefined ? Boolean(keyOrder) : order === "key";
-    return { transport: name, destinations, group, from, concurrency, byKey };
+    return { transport: name, destinations, group, from, concurrency, byKey, batch };
   }
 
   /** The dispatcher of a group is shared; without a group each subscription has its own. */
@@ -77,7 +91,7 @@ export function createSubscriber(env: Environment, publish: Publisher["publish"]
       checkSame(dispatcher.listening, listening, registration.options);
       dispatcher.register(registration);
     } else {
-      dispatcher = createDispatcher(env, publish, metrics, listening);
+      dispatcher = createDispatcher(env, publish, metrics, versions, listening);
       dispatcher.register(registration);
       open.set(dispatcher, dispatcher.start());
     }
@@ -119,11 +133,11 @@ export function createSubscriber(env: Environment, publish: Publisher["publish"]
 
   async function subscribe(
     pattern: string,
-    handler: RawHandler,
-    options: SubscribeOptions = {},
+    handler: RawHandler | RawBatchHandler,
+    options: AnyOptions = {},
   ): Promise<Subscription> {
     env.checkOpen(true);
-    const registration: Registration = { pattern, handler, options };
+    const registration: Registration = { pattern, handler: handler as RawHandler, options };
     const listenings = Array.from(targets(pattern, options), ([name, destinations]) =>
       listen(name, [...destinations].sort(), options),
     );
@@ -170,7 +184,10 @@ export function createSubscriber(env: Environment, publish: Publisher["publish"]
 }
 
 /** What a group shares is settled by its first subscription; a later one may not ask for something else. */
-function checkSame(shared: Listening, wanted: Listening, given: SubscribeOptions): void {
+function checkSame(shared: Listening, wanted: Listening, given: Registration["options"]): void {
+  if (wanted.batch && !shared.batch) {
+    throw new EventError("duplicate-handler", `group "${shared.group}" has a handler already: batches have only one`);
+  }
   for (const [option, name] of [
     ["order", "byKey"],
     ["from", "from"],
