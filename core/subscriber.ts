@@ -13,7 +13,7 @@ import { sumReports } from "./report.ts";
 import { consumeInstruments } from "./telemetry/consumer-metrics.ts";
 import { instruments } from "./telemetry/metrics.ts";
 import type { CloseOptions, CloseReport } from "./transport.ts";
-import { createVersions } from "./versions.ts";
+import { createVersions, type Versions } from "./versions.ts";
 
 /** A running subscription of a bus. */
 export interface Subscription {
@@ -37,7 +37,7 @@ export interface Subscriber {
 /** Makes the subscriber of a bus. */
 export function createSubscriber(env: Environment, publish: Publisher["publish"]): Subscriber {
   const { clock, router } = env;
-  const versions = createVersions(router);
+  let versions: Versions | undefined;
   /** Each with the promise of its start, which later handlers of the group wait for. */
   const open = new Map<Dispatcher, Promise<void>>();
   const metrics = instruments(env.meterProvider, (meter) =>
@@ -91,6 +91,7 @@ export function createSubscriber(env: Environment, publish: Publisher["publish"]
       checkSame(dispatcher.listening, listening, registration.options);
       dispatcher.register(registration);
     } else {
+      versions ??= createVersions(router);
       dispatcher = createDispatcher(env, publish, metrics, versions, listening);
       dispatcher.register(registration);
       open.set(dispatcher, dispatcher.start());
