@@ -1,7 +1,6 @@
 import type { Context } from "@opentelemetry/api";
-import type { Catalog } from "./catalog.ts";
+import type { Catalog, EventOf } from "./catalog.ts";
 import { EventError } from "./errors.ts";
-import type { CloudEvent } from "./event.ts";
 import type { HandlerDelivery, SubscribeOptions } from "./options.ts";
 
 /** When a batch is handed over: as soon as it is full, or its first event has waited long enough. */
@@ -27,9 +26,9 @@ export interface EntryDelivery<C extends Catalog = Catalog> extends HandlerDeliv
   fail(reason: unknown): void;
 }
 
-/** One event of a batch. */
-export interface BatchEntry<E extends CloudEvent = CloudEvent, C extends Catalog = Catalog> {
-  readonly event: E;
+/** One event of a batch, of the types that `P` matches. */
+export interface BatchEntry<C extends Catalog = Catalog, P extends string = string> {
+  readonly event: EventOf<C, P>;
   readonly delivery: EntryDelivery<C>;
 }
 

@@ -59,7 +59,7 @@ export interface EventBus<C extends Catalog = Catalog, T extends Transports = Tr
    */
   subscribe<const P extends string>(
     pattern: PatternOf<C, P>,
-    handler: (entries: readonly BatchEntry<EventOf<C, P>, C>[], batch: BatchDelivery) => unknown,
+    handler: (entries: readonly BatchEntry<C, P>[], batch: BatchDelivery) => unknown,
     options: BatchSubscribeOptions<keyof T & string>,
   ): Promise<Subscription>;
   /** Handles events whose type matches the pattern; resolves when the broker has the subscription. */
