@@ -25,6 +25,15 @@ export interface EventDefinition<
 /** The catalog without its types, as the bus reads it at run time. */
 export type Catalog = Readonly<Record<string, EventDefinition>>;
 
+/** That replies are schemas. Apart, since an intersection with the types of arktype is too deep to compile. */
+type Checked<R> = {
+  readonly [K in keyof R]: unknown extends R[K]
+    ? unknown
+    : R[K] extends StandardSchema
+      ? unknown
+      : { readonly reply?: StandardSchema };
+};
+
 type OrAny<Reply> = Reply extends StandardSchema ? Reply : StandardSchema;
 
 /**
@@ -56,9 +65,9 @@ export function defineEvents<const T extends Record<string, StandardSchema>, con
       readonly dataschema?: string;
       readonly upcast?: Upcasters<InferInput<T[K]>>;
       key?(data: InferInput<T[K]>): string;
-      readonly reply?: StandardSchema;
+      readonly reply?: unknown;
     };
-  } & { readonly [K in keyof R]: { readonly reply?: R[K] } },
+  } & { readonly [K in keyof R]: { readonly reply?: R[K] } } & Checked<NoInfer<R>>,
 ): { readonly [K in keyof T]: EventDefinition<T[K], K extends keyof R ? OrAny<R[K]> : StandardSchema> } {
   for (const type in definitions) {
     checkText("type", type);
