@@ -42,6 +42,8 @@ export interface Harness {
   revoke(lane: string): Revocation;
   pause(value: boolean): void;
   stop(finish?: boolean): Promise<void>;
+  /** Sets the clock that the collector reads back; its timers run on. */
+  setBack(ms: number): void;
   done(): number;
   /** Notes the rules that do not hold now, with every promise settled. */
   check(): void;
@@ -67,6 +69,7 @@ export function setUp({ concurrency = 1, byKey = true, maxEvents = 3, maxWaitMs 
   const freedMs = new Map<string, number>();
   const gone = new Set<Item>();
   let done = 0;
+  let backMs = 0;
   let paused = false;
   /** `handing`: within the call, when what is collected may start. */
   let stopped: undefined | "handing" | "finishing" | "over";
@@ -81,7 +84,7 @@ export function setUp({ concurrency = 1, byKey = true, maxEvents = 3, maxWaitMs 
   const firstMs = (waiting: readonly Item[]): number => Math.min(...waiting.map(sinceMs));
 
   const scheduler = createCollector({
-    clock,
+    clock: { now: () => clock.now() - backMs, after: clock.after },
     concurrency,
     byKey,
     maxEvents,
@@ -193,6 +196,9 @@ export function setUp({ concurrency = 1, byKey = true, maxEvents = 3, maxWaitMs 
     end,
     check,
     done: () => done,
+    setBack(ms) {
+      backMs = ms;
+    },
     revoke(lane) {
       const going = items.filter((item) => item.lane === lane && item.state !== "over" && !gone.has(item));
       for (const item of going) gone.add(item);

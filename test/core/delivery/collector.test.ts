@@ -43,6 +43,14 @@ describe("a batch starts", () => {
     await end();
     expect([log, clock.pending]).toEqual([["a", "b c"], 0]);
   });
+  test("no later than that though the host's clock was set back", async () => {
+    const { add, end, log, clock, setBack } = setUp();
+    for (const id of ["a", "b", "c", "d"]) add(id);
+    setBack(3_600_000);
+    await end();
+    await clock.advance(100);
+    expect(log).toEqual(["a b c", "d"]);
+  });
   test("not while paused, which keeps no timer", async () => {
     const { add, log, pause, clock } = setUp();
     add("a");
