@@ -1,5 +1,5 @@
 import type { CloudEvent } from "./event.ts";
-import { checkOptional, checkText } from "./event.ts";
+import { checkText } from "./event.ts";
 import type { InferInput, InferOutput, StandardSchema } from "./schema.ts";
 import type { Upcasters } from "./upcasters.ts";
 
@@ -39,7 +39,7 @@ type OrAny<Reply> = Reply extends StandardSchema ? Reply : StandardSchema;
 /**
  * The types of events that an application knows, typed and validated.
  *
- * @throws EventError `invalid-event` when a type's name or `dataschema` is empty or has control characters.
+ * @throws EventError `invalid-event` when a type's name is empty or has control characters.
  *
  * @example
  * ```ts
@@ -69,10 +69,7 @@ export function defineEvents<const T extends Record<string, StandardSchema>, con
     };
   } & { readonly [K in keyof R]: { readonly reply?: R[K] } } & Checked<NoInfer<R>>,
 ): { readonly [K in keyof T]: EventDefinition<T[K], K extends keyof R ? OrAny<R[K]> : StandardSchema> } {
-  for (const type in definitions) {
-    checkText("type", type);
-    checkOptional(definitions[type]!); // `dataschema`
-  }
+  for (const type in definitions) checkText("type", type);
   return Object.freeze({ ...definitions }) as never;
 }
 

@@ -1,5 +1,5 @@
 import { EventError } from "./errors.ts";
-import type { CloudEvent } from "./event.ts";
+import { type CloudEvent, checkOptional } from "./event.ts";
 import type { Router } from "./routing.ts";
 import type { Upcaster } from "./upcasters.ts";
 
@@ -29,6 +29,7 @@ export function createVersions(router: Router): Versions {
 
   for (const type of router.types() ?? []) {
     const { upcast = [], dataschema } = router.definition(type)!;
+    checkOptional({ dataschema }, "invalid-option");
     for (const [i, step] of upcast.entries()) {
       const old = step.type ?? type;
       const by = mark(old, step.dataschema);
