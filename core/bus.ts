@@ -1,3 +1,4 @@
+import type { BatchDelivery, BatchEntry, BatchSubscribeOptions } from "./batch-options.ts";
 import type { Catalog, DataInput, EventOf, PatternOf, ReplyInput, ReplyOutput, TypeName } from "./catalog.ts";
 import { systemClock } from "./clock.ts";
 import { cloudEventsBinary } from "./codec/cloudevents-binary.ts";
@@ -60,6 +61,15 @@ export interface EventBus<C extends Catalog = Catalog, T extends Transports = Tr
    * @throws EventError `invalid-option` for a bound that is not a number above 0.
    */
   batch(options?: BatchOptions): EventBatch<C>;
+  /**
+   * Handles events by batches: the handler gets what was collected, and each event is settled on its own. When the
+   * handler throws all of them have failed; `entry.delivery.fail` fails one.
+   */
+  subscribe<const P extends string>(
+    pattern: PatternOf<C, P>,
+    handler: (entries: readonly BatchEntry<C, P>[], batch: BatchDelivery) => unknown,
+    options: BatchSubscribeOptions<keyof T & string>,
+  ): Promise<Subscription>;
   /** Handles events whose type matches the pattern; resolves when the broker has the subscription. */
   subscribe<const P extends string>(
     pattern: PatternOf<C, P>,
@@ -175,11 +185,10 @@ export function createEventBus<const T extends Transports, C extends Catalog = C
   async function shutDown({ deadlineMs = 10_000 }: CloseOptions): Promise<CloseReport> {
     const until = clock.now() + deadlineMs;
     const left = (): number => Math.max(0, until - clock.now());
-    const closing = rest.pending()?.then(
+    const early = await rest.pending()?.then(
       (loaded) => loaded.close({ deadlineMs }),
       () => undefined,
     );
-    const early = (await closing) ?? sumReports([]);
     closed = true;
     await withinDeadline(
       clock,
@@ -188,7 +197,7 @@ export function createEventBus<const T extends Transports, C extends Catalog = C
     ); // the transports report what is left
     const reports = await Promise.all(Object.values(transports).map((each) => each.close({ deadlineMs: left() })));
     for (const stop of stopListening) stop();
-    return sumReports([early, ...reports]);
+    return sumReports(early ? [early, ...reports] : reports);
   }
 
   const bus = {

@@ -1,6 +1,7 @@
 import type { CloudEvent } from "./event.ts";
 import { checkText } from "./event.ts";
 import type { InferInput, InferOutput, StandardSchema } from "./schema.ts";
+import type { Upcasters } from "./upcasters.ts";
 
 /** One type of event: the schema of its data, and where and how it travels. */
 export interface EventDefinition<
@@ -11,6 +12,10 @@ export interface EventDefinition<
   readonly schema: Schema;
   /** Subject or topic. Default: the type's name. Several types may share one. */
   readonly destination?: string;
+  /** URI of the schema of this version, written into each event unless the publisher names another. Default: none. */
+  readonly dataschema?: string;
+  /** Older versions, which consumers take as well: see {@link upcasters}. */
+  readonly upcast?: Upcasters<InferInput<Schema>>;
   /** The ordering key of an event, from its data. */
   key?(data: InferInput<Schema>): string;
   /** The schema of the data that answers a request of this type. */
@@ -19,6 +24,15 @@ export interface EventDefinition<
 
 /** The catalog without its types, as the bus reads it at run time. */
 export type Catalog = Readonly<Record<string, EventDefinition>>;
+
+/** That replies are schemas. Apart, since an intersection with the types of arktype is too deep to compile. */
+type Checked<R> = {
+  readonly [K in keyof R]: unknown extends R[K]
+    ? unknown
+    : R[K] extends StandardSchema
+      ? unknown
+      : { readonly reply?: StandardSchema };
+};
 
 type OrAny<Reply> = Reply extends StandardSchema ? Reply : StandardSchema;
 
@@ -48,10 +62,12 @@ export function defineEvents<const T extends Record<string, StandardSchema>, con
     readonly [K in keyof T]: {
       readonly schema: T[K];
       readonly destination?: string;
+      readonly dataschema?: string;
+      readonly upcast?: Upcasters<InferInput<T[K]>>;
       key?(data: InferInput<T[K]>): string;
-      readonly reply?: StandardSchema;
+      readonly reply?: unknown;
     };
-  } & { readonly [K in keyof R]: { readonly reply?: R[K] } },
+  } & { readonly [K in keyof R]: { readonly reply?: R[K] } } & Checked<NoInfer<R>>,
 ): { readonly [K in keyof T]: EventDefinition<T[K], K extends keyof R ? OrAny<R[K]> : StandardSchema> } {
   for (const type in definitions) checkText("type", type);
   return Object.freeze({ ...definitions }) as never;

@@ -1,14 +1,20 @@
+import type { BatchLimits } from "./batch-options.ts";
+import { createBatchReceiver } from "./batch-receiver.ts";
 import { withinDeadline } from "./deadline.ts";
+import { createCollector } from "./delivery/collector.ts";
 import { createScheduler, type Scheduler } from "./delivery/scheduler.ts";
 import type { Environment } from "./environment.ts";
 import { EventError } from "./errors.ts";
 import { isPattern, matches } from "./pattern.ts";
 import { overlap, setAside } from "./pattern-overlap.ts";
 import type { Publisher } from "./publisher.ts";
-import { createReceiver, type Registration } from "./receiver.ts";
+import { createReader } from "./reader.ts";
+import { createReceiver } from "./receiver.ts";
+import type { Reception, Registration } from "./reception.ts";
 import type { ConsumeInstruments } from "./telemetry/consumer-metrics.ts";
 import type { Instruments } from "./telemetry/metrics.ts";
 import type { CloseOptions, CloseReport, Delivery, TransportSubscription } from "./transport.ts";
+import type { Versions } from "./versions.ts";
 
 /** Where one transport subscription listens, and how its deliveries run. */
 export interface Listening {
@@ -18,6 +24,8 @@ export interface Listening {
   readonly from: string;
   readonly concurrency: number;
   readonly byKey: boolean;
+  /** Set where the handler takes batches; it has no other handler beside it. */
+  readonly batch: BatchLimits | undefined;
 }
 
 /** One transport subscription, shared by the handlers of a group on the same destinations. */
@@ -42,10 +50,11 @@ export function createDispatcher(
   env: Environment,
   publish: Publisher["publish"],
   metrics: Instruments<ConsumeInstruments>,
+  versions: Versions,
   listening: Listening,
 ): Dispatcher {
   const { clock, router, report } = env;
-  const { transport: name, destinations, group, concurrency, byKey } = listening;
+  const { transport: name, destinations, group, concurrency, byKey, batch } = listening;
   const transport = router.transport(name);
   const registrations: Registration[] = [];
   const found = new Map<string, Registration | undefined>();
@@ -54,7 +63,8 @@ export function createDispatcher(
   let subscription: TransportSubscription | undefined;
   let closing = false;
 
-  const receive = createReceiver(env, publish, {
+  const reader = createReader(env, versions);
+  const reception: Reception = {
     transport: name,
     capabilities: transport.capabilities,
     destinations,
@@ -72,20 +82,23 @@ export function createDispatcher(
         },
       );
     },
-  });
-  const scheduler: Scheduler = createScheduler({
+  };
+  const common = {
     clock,
     concurrency,
     byKey,
-    run: receive,
     done: () => {
       if (!closing) subscription?.credit(1);
     },
-  });
+  };
+  const scheduler: Scheduler = batch
+    ? createCollector({ ...common, ...batch, run: createBatchReceiver(env, publish, reader, reception) })
+    : createScheduler({ ...common, run: createReceiver(env, publish, reader, reception) });
 
   function find(type: string): Registration | undefined {
     if (found.has(type)) return found.get(type);
-    const registration = registrations.find(({ pattern }) => matches(pattern, type));
+    const current = versions.typeOf(type);
+    const registration = registrations.find(({ pattern }) => matches(pattern, current));
     if (found.size < 1024) found.set(type, registration);
     return registration;
   }
@@ -105,7 +118,9 @@ export function createDispatcher(
       { destinations, group, from },
       { deliver, revoke: scheduler.revoke, failed: (error) => report(error, { transport: name }) },
     );
-    subscription.credit(Math.max(minPrefetch, 2 * concurrency));
+    // One batch is collected while as many as may are handled.
+    const turn = batch ? batch.maxEvents * (concurrency + 1) : 2 * concurrency;
+    subscription.credit(Math.max(minPrefetch, turn));
   }
 
   async function close({ deadlineMs = 10_000 }: CloseOptions = {}): Promise<CloseReport> {
@@ -123,6 +138,9 @@ export function createDispatcher(
   return {
     listening,
     register(registration) {
+      if (batch && registrations.length > 0) {
+        throw new EventError("duplicate-handler", `group "${group}" takes batches, and they have one handler`);
+      }
       const rival = registrations.find(({ pattern }) => overlap(pattern, registration.pattern));
       if (rival) {
         throw new EventError(

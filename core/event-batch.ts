@@ -39,20 +39,16 @@ export interface EventBatch<C extends Catalog = Catalog> {
 
 /** The batch of a bus whose code may still have to be loaded: calls made meanwhile keep their order. */
 export function openBatch(rest: OnDemand<Rest>, options: BatchOptions): EventBatch {
-  let batch: EventBatch | undefined;
+  let batch: Record<string, (...given: unknown[]) => unknown> | undefined;
   const later =
-    (name: "add" | "flush" | "close") =>
-    (...given: unknown[]): unknown => {
-      if (batch) return call(batch, name, given);
-      return rest.load().then((loaded) => {
-        batch ??= loaded.batch(options);
-        return call(batch, name, given);
-      });
-    };
+    (name: string) =>
+    (...given: unknown[]): unknown =>
+      batch
+        ? batch[name]!(...given)
+        : rest.load().then((loaded) => {
+            batch ??= loaded.batch(options) as unknown as NonNullable<typeof batch>;
+            return batch[name]!(...given);
+          });
   const close = later("close");
   return { add: later("add"), flush: later("flush"), close, [Symbol.asyncDispose]: close } as EventBatch;
-}
-
-function call(batch: EventBatch, name: "add" | "flush" | "close", given: unknown[]): unknown {
-  return (batch as unknown as Record<string, (...given: unknown[]) => unknown>)[name]!(...given);
 }

@@ -3,6 +3,13 @@
  *
  * @module
  */
+export type {
+  BatchDelivery,
+  BatchEntry,
+  BatchLimits,
+  BatchSubscribeOptions,
+  EntryDelivery,
+} from "./batch-options.ts";
 export { createEventBus, type EventBus, type TypedItem } from "./bus.ts";
 export {
   type Catalog,
@@ -78,3 +85,4 @@ export type {
   TransportSubscription,
   Verdict,
 } from "./transport.ts";
+export { type Upcaster, type Upcasters, upcasters } from "./upcasters.ts";

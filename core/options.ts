@@ -157,6 +157,8 @@ export interface SubscribeOptions<Name extends string = string> {
   readonly validate?: boolean;
   /** `link`: processing begins a trace of its own, linked to the message's. Baggage stays. Default: `parent`. */
   readonly correlation?: "parent" | "link";
+  /** With limits the handler takes batches: see {@link BatchSubscribeOptions}. */
+  readonly batch?: undefined;
 }
 
 /** Publishes one event; resolves when the broker has stored it. */

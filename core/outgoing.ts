@@ -30,15 +30,13 @@ export interface Outbound {
   prepare(plan: Plan, data: unknown, options: PrepareOptions, operation: SendOperation): Sending;
 }
 
-/** Destinations remembered; a caller could make up any number. */
-const maxLegal = 1024;
 const noExtensions: Extensions = {};
 const reserved = /^(nats-|ce[-_]|waybill-|[tx]raceparent$|tracestate$|baggage$|content-type$|x-b3-|b3$)/i;
 
 /** Makes the encoder of a bus. */
 export function createOutbound(env: Environment): Outbound {
   const { clock, codec, ids, limits, propagator, tracing } = env;
-  /** Destinations that passed: most repeat, and looking one up is cheaper than testing it. */
+  /** Destinations that passed: most repeat, and looking one up is cheaper than testing it. A caller could make up any number. */
   const legal = new Set<string>();
   let lastMs = -1;
   let lastTime = "";
@@ -60,7 +58,7 @@ export function createOutbound(env: Environment): Outbound {
     const source = options.source ?? env.source;
     if (!legal.has(destination)) {
       checkDestination(destination);
-      if (legal.size >= maxLegal) legal.clear();
+      if (legal.size > 999) legal.clear();
       legal.add(destination);
     }
     const id = options.id ?? ids();
@@ -76,7 +74,7 @@ export function createOutbound(env: Environment): Outbound {
       time: options.time ?? (foreign ? undefined : timestamp(startedMs)),
       subject: options.subject,
       datacontenttype: options.datacontenttype,
-      dataschema: options.dataschema,
+      dataschema: options.dataschema ?? plan.definition?.dataschema,
       data,
       extensions: extensionsOf(options, key),
     } as CloudEvent;

@@ -1,23 +1,36 @@
-import type { Route } from "./options.ts";
+import { EventError } from "./errors.ts";
 import { noRoute, type Router } from "./routing.ts";
 
 /** Where a subscriber finds events. */
 export interface Reach {
   readonly name: string;
-  /** undefined: a route works it out from each event. */
-  readonly destination: string | undefined;
+  readonly destination: string;
 }
 
-/** Every transport that may carry a type or pattern, and where; when `only` is given, where on that one. Throws `no-route`. */
-export function reach(router: Router, type: string, only: string | undefined): readonly Reach[] {
-  const usually = router.definition(type)?.destination ?? type;
-  const along = ({ to, destination: own = usually }: Route): Reach[] =>
-    [to].flat().map((name) => ({ name, destination: typeof own === "string" ? own : undefined }));
-  const found = router.routesOf(type).flatMap(along);
-  if (only === undefined) {
-    if (found.length === 0) throw noRoute(type);
-    return found;
-  }
-  const there = found.filter(({ name }) => name === only);
-  return there.length > 0 ? there : [{ name: only, destination: usually }];
+/**
+ * Every transport that may carry a type or pattern, and where: its destination and those that older versions of it had.
+ *
+ * @param transport Only this one.
+ * @param destination Instead of the destinations.
+ * @throws EventError `no-route`; `invalid-option` when a route works the destination out and none was given.
+ */
+export function reach(
+  router: Router,
+  type: string,
+  transport: string | undefined,
+  destination: string | undefined,
+): readonly Reach[] {
+  const { destination: usual = type, upcast = [] } = router.definition(type) ?? {};
+  const routes = router.routesOf(type);
+  if (transport === undefined && routes.length === 0) throw noRoute(type);
+  const ways = routes.flatMap(({ to, destination: own = usual }) => [to].flat().map((name) => ({ name, own })));
+  const there = transport === undefined ? ways : ways.filter(({ name }) => name === transport);
+  const all = there.length > 0 || transport === undefined ? there : [{ name: transport, own: usual }];
+  return all.flatMap(({ name, own }) => {
+    if (destination !== undefined) return [{ name, destination }];
+    if (typeof own === "function") {
+      throw new EventError("invalid-option", `a route works out where "${type}" goes: give a destination`);
+    }
+    return [own, ...upcast.map((older) => older.destination ?? own)].map((where) => ({ name, destination: where }));
+  });
 }

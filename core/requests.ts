@@ -5,7 +5,7 @@ import { EventError } from "./errors.ts";
 import type { CloudEvent } from "./event.ts";
 import type { HandlerDelivery, PublishOptions, SubscribeOptions, WaitOptions } from "./options.ts";
 import type { Outbound } from "./outgoing.ts";
-import type { RawHandler } from "./receiver.ts";
+import type { RawHandler } from "./reception.ts";
 import { validate } from "./schema.ts";
 import { type Subscriber, type Subscription, unsupported } from "./subscriber.ts";
 import { endSpan } from "./telemetry/tracing.ts";
@@ -53,6 +53,7 @@ export function createRequests(env: Environment, { prepare }: Outbound, subscrib
 
   async function respond(type: string, handler: RawHandler, options: SubscribeOptions = {}): Promise<Subscription> {
     const planned = router.plan(type);
+    if (options.batch) throw new EventError("invalid-option", "requests are answered one by one, not by batches");
     const transport = options.transport === undefined ? planned.transport : router.transport(options.transport);
     if (!transport.request) throw unsupported(options.transport ?? planned.name, "requests");
     const plan = { ...planned, transport };

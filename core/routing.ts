@@ -37,8 +37,6 @@ export interface Router {
   transport(name: string): Transport;
 }
 
-/** Plans kept for types outside a catalog, which a caller could make up without end. */
-const maxPlans = 1024;
 const destinationPattern = /^(?!\$)[^\s\p{Cc}.*>]+(\.[^\s\p{Cc}.*>]+)*$/u;
 
 /** Throws `invalid-destination` unless the text is a plain subject or topic. */
@@ -54,7 +52,7 @@ export function checkDestination(destination: string): void {
 
 /** The error of an event that no route takes. */
 export function noRoute(type: string): EventError {
-  return new EventError("no-route", `no route takes "${type}" to a transport`);
+  return new EventError("no-route", `no route takes "${type}"`);
 }
 
 /** Makes a router; throws `invalid-option` or `unsupported` for a route that cannot work. */
@@ -104,7 +102,8 @@ export function createRouter(catalog: Catalog | undefined, transports: Transport
       }
       return plans[0]!;
     });
-    if (known.size >= maxPlans) known.clear();
+    // Outside a catalog a caller could make up types without end.
+    if (known.size > 999) known.clear();
     known.set(type, made);
     return made;
   }

@@ -28,9 +28,9 @@ export type InferOutput<S extends StandardSchema> = NonNullable<S["~standard"]["
 
 function unwrap<T>(result: SchemaResult<T>, what: string): T {
   if (!result.issues) return result.value;
-  const issues = result.issues.slice(0, 8).map(({ message, path }) => {
-    const keys = path?.map((part) => String(typeof part === "object" ? part.key : part)).join(".");
-    return keys ? `${keys}: ${message}` : message;
+  const issues = result.issues.slice(0, 8).map(({ message, path = [] }) => {
+    const keys = path.map((part) => String((part as { key?: PropertyKey }).key ?? part)).join(".");
+    return (keys && `${keys}: `) + message;
   });
   throw new EventError("invalid-data", `${what} does not fit its schema: ${issues.join("; ")}`, {
     cause: result.issues,
@@ -40,9 +40,21 @@ function unwrap<T>(result: SchemaResult<T>, what: string): T {
 /**
  * Validates `value`; a promise only when the schema answers with one.
  *
- * @throws EventError `invalid-data`, naming the path and complaint of up to eight issues.
+ * @throws EventError `invalid-data`, naming the path and complaint of up to eight issues. What an asynchronous schema
+ * rejects with has not said that the data is wrong: then it is retryable.
  */
 export function validate<T>(schema: StandardSchema<unknown, T>, value: unknown, what: string): T | Promise<T> {
   const result = schema["~standard"].validate(value);
-  return result instanceof Promise ? result.then((settled) => unwrap(settled, what)) : unwrap(result, what);
+  return result instanceof Promise ? unwrapLater(result, what) : unwrap(result, what);
+}
+
+function unwrapLater<T>(result: Promise<SchemaResult<T>>, what: string): Promise<T> {
+  const answer = result.then(
+    (settled) => unwrap(settled, what),
+    (reason) => {
+      throw EventError.from(reason, "invalid-data", true);
+    },
+  );
+  answer.catch(() => undefined); // `post` only looks whether it is a promise
+  return answer;
 }

@@ -1,4 +1,6 @@
 import { abortable } from "./abortable.ts";
+import { type BatchSubscribeOptions, checkBatchLimits } from "./batch-options.ts";
+import type { RawBatchHandler } from "./batch-receiver.ts";
 import { deadline } from "./deadline.ts";
 import { createDispatcher, type Dispatcher, type Listening, toWildcard } from "./dispatch.ts";
 import type { Environment } from "./environment.ts";
@@ -7,11 +9,12 @@ import type { SubscribeOptions } from "./options.ts";
 import { isPattern, matches } from "./pattern.ts";
 import type { Publisher } from "./publisher.ts";
 import { reach } from "./reach.ts";
-import type { RawHandler, Registration } from "./receiver.ts";
+import type { RawHandler, Registration } from "./reception.ts";
 import { sumReports } from "./report.ts";
 import { consumeInstruments } from "./telemetry/consumer-metrics.ts";
 import { instruments } from "./telemetry/metrics.ts";
 import type { CloseOptions, CloseReport } from "./transport.ts";
+import { createVersions, type Versions } from "./versions.ts";
 
 /** A running subscription of a bus. */
 export interface Subscription {
@@ -23,15 +26,19 @@ export interface Subscription {
   [Symbol.asyncDispose](): Promise<void>;
 }
 
+/** With `batch` the handler is one of batches, else of events. */
+type AnyOptions = SubscribeOptions | BatchSubscribeOptions;
+
 /** Opens and closes the subscriptions of a bus. */
 export interface Subscriber {
-  subscribe(pattern: string, handler: RawHandler, options?: SubscribeOptions): Promise<Subscription>;
+  subscribe(pattern: string, handler: RawHandler | RawBatchHandler, options?: AnyOptions): Promise<Subscription>;
   close(options: CloseOptions): Promise<CloseReport>;
 }
 
 /** Makes the subscriber of a bus. */
 export function createSubscriber(env: Environment, publish: Publisher["publish"]): Subscriber {
   const { clock, router } = env;
+  let versions: Versions | undefined;
   /** Each with the promise of its start, which later handlers of the group wait for. */
   const open = new Map<Dispatcher, Promise<void>>();
   const metrics = instruments(env.meterProvider, (meter) =>
@@ -41,16 +48,12 @@ export function createSubscriber(env: Environment, publish: Publisher["publish"]
   );
 
   /** Destinations by transport: the catalog tells which types a pattern means. */
-  function targets(pattern: string, { transport, destination }: SubscribeOptions): Map<string, Set<string>> {
+  function targets(pattern: string, { transport, destination }: AnyOptions): Map<string, Set<string>> {
     const types = router.types()?.filter((type) => matches(pattern, type));
     if (types?.length === 0) throw new EventError("unknown-type", `"${pattern}" matches nothing in the catalog`);
     const found = new Map<string, Set<string>>();
     for (const type of types ?? [pattern]) {
-      for (const { name, destination: usual } of reach(router, type, transport)) {
-        const where = destination ?? usual;
-        if (where === undefined) {
-          throw new EventError("invalid-option", `a route works out where "${type}" goes: give a destination`);
-        }
+      for (const { name, destination: where } of reach(router, type, transport, destination)) {
         const wildcard = isPattern(where) || where.includes(">");
         if (wildcard && !router.transport(name).capabilities.wildcards) {
           throw unsupported(name, `the pattern "${where}" without a catalog that says what it means`);
@@ -61,8 +64,8 @@ export function createSubscriber(env: Environment, publish: Publisher["publish"]
     return found;
   }
 
-  function listen(name: string, destinations: readonly string[], options: SubscribeOptions): Listening {
-    const { group, order, concurrency = 1 } = options;
+  function listen(name: string, destinations: readonly string[], options: AnyOptions): Listening {
+    const { group, order, concurrency = 1, batch } = options;
     const { groups, keyOrder, replay } = router.transport(name).capabilities;
     const from = options.from ?? (group !== undefined && replay ? "earliest" : "new");
     if (group !== undefined && !groups) throw unsupported(name, "groups");
@@ -72,8 +75,9 @@ export function createSubscriber(env: Environment, publish: Publisher["publish"]
     if (!Number.isInteger(concurrency) || concurrency < 1) {
       throw new EventError("invalid-option", `concurrency must be a whole number from 1, not ${concurrency}`);
     }
+    if (batch) checkBatchLimits(batch);
     const byKey = order === undefined ? ordered : order === "key";
-    return { transport: name, destinations, group, from, concurrency, byKey };
+    return { transport: name, destinations, group, from, concurrency, byKey, batch };
   }
 
   /** The dispatcher of a group is shared; without a group each subscription has its own. */
@@ -83,7 +87,8 @@ export function createSubscriber(env: Environment, publish: Publisher["publish"]
       checkSame(dispatcher.listening, listening, registration.options);
       dispatcher.register(registration);
     } else {
-      dispatcher = createDispatcher(env, publish, metrics, listening);
+      versions ??= createVersions(router);
+      dispatcher = createDispatcher(env, publish, metrics, versions, listening);
       dispatcher.register(registration);
       open.set(dispatcher, dispatcher.start());
     }
@@ -125,11 +130,11 @@ export function createSubscriber(env: Environment, publish: Publisher["publish"]
 
   async function subscribe(
     pattern: string,
-    handler: RawHandler,
-    options: SubscribeOptions = {},
+    handler: RawHandler | RawBatchHandler,
+    options: AnyOptions = {},
   ): Promise<Subscription> {
     env.checkOpen(true);
-    const registration: Registration = { pattern, handler, options };
+    const registration: Registration = { pattern, handler: handler as RawHandler, options };
     const listenings = Array.from(targets(pattern, options), ([name, destinations]) =>
       listen(name, [...destinations].sort(), options),
     );
@@ -176,7 +181,10 @@ export function createSubscriber(env: Environment, publish: Publisher["publish"]
 }
 
 /** What a group shares is settled by its first subscription; a later one may not ask for something else. */
-function checkSame(shared: Listening, wanted: Listening, given: SubscribeOptions): void {
+function checkSame(shared: Listening, wanted: Listening, given: Registration["options"]): void {
+  if (wanted.batch && !shared.batch) {
+    throw new EventError("duplicate-handler", `group "${shared.group}" has a handler already: batches have only one`);
+  }
   for (const [option, name] of [
     ["order", "byKey"],
     ["from", "from"],

@@ -8,7 +8,7 @@ import { jetstreamTransport } from "waybill/jetstream";
 const [port = "", destination = "", partitions = "", group = "", file = ""] = process.argv.slice(2);
 const connection = await connect({ servers: `127.0.0.1:${port}` });
 const streams = [{ name: "KEYS", subjects: [destination], partitions: Number(partitions) }];
-const transport = jetstreamTransport({ connection, streams, ackWaitMs: 2_000, closeConnection: true });
+const transport = jetstreamTransport({ connection, streams, ackWaitMs: 2_000 });
 const bus = createEventBus({ source: "/member", transports: { jetstream: transport } });
 bus.onError((error) => {
   if (error.code !== "handler-failed") console.error(error.code, error.message);
@@ -25,5 +25,8 @@ await bus.subscribe(
 );
 process.stdout.write("joined\n");
 process.once("SIGTERM", () => {
-  void bus.close().then((report) => process.exit(report.unsettled === 0 ? 0 : 1));
+  void bus.close().then(async (report) => {
+    await connection.close();
+    process.exit(report.unsettled === 0 ? 0 : 1);
+  });
 });
