@@ -26,13 +26,14 @@ export function createForwarder({ checkOpen, router }: Environment, send: Publis
       const kept = copyExtensions(extensions, options.extensions as Extensions);
       for (const extension in kept) if (kept[extension] === undefined) delete kept[extension];
       const key = kept.partitionkey;
-      const { context, signal, timeoutMs } = options;
+      const { context, copy, signal, timeoutMs } = options;
       return send(plan, data, {
         ...attributes,
         destination: options.destination,
         key: key === undefined ? undefined : String(key),
         extensions: kept,
         context,
+        copy,
         signal,
         timeoutMs,
       });

@@ -100,6 +100,11 @@ export interface ForwardOptions<Name extends string = string> extends WaitOption
   /** Extensions that replace the event's own of that name; undefined removes one. */
   readonly extensions?: Readonly<Record<string, ExtensionValue | undefined>> | undefined;
   readonly context?: Context | undefined;
+  /**
+   * Names a copy, such as the third hop of an event: where the transport recognises repeats, it counts as another
+   * message than the event itself and its other copies. Default: the event itself.
+   */
+  readonly copy?: string | undefined;
 }
 
 /** What may be added when the caller waits for the answer. */

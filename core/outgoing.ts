@@ -22,8 +22,8 @@ export interface Sending {
   readonly startedMs: number;
 }
 
-/** `source` is another's when an event is forwarded. */
-export type PrepareOptions = PublishOptions & { readonly source?: string };
+/** `source` is another's when an event is forwarded; `copy` tells a copy from the event itself and from other copies. */
+export type PrepareOptions = PublishOptions & { readonly source?: string; readonly copy?: string | undefined };
 
 /** Encodes events: checks what the caller chose, opens the span, injects its context. */
 export interface Outbound {
@@ -108,7 +108,7 @@ export function createOutbound(env: Environment): Outbound {
       }
       for (const name in options.headers) headers.push(name, options.headers[name]!);
       checkSize(body, headers, limits);
-      const dedupId = deduplication ? `${id}:${hash(`${source}\n${destination}`)}` : undefined;
+      const dedupId = deduplication ? `${id}:${hash(`${source}\n${destination}${options.copy ?? ""}`)}` : undefined;
       return { plan, id, destination, message: { destination, headers, body, key, dedupId }, span, startedMs };
     } catch (reason) {
       const error = EventError.from(reason, "invalid-data");

@@ -44,7 +44,7 @@ export function checkDestination(destination: string): void {
   if (typeof destination !== "string" || destination.length > 255 || !destinationPattern.test(destination)) {
     throw new EventError(
       "invalid-destination",
-      `destination ${JSON.stringify(String(destination).slice(0, 64))}: at most 255 characters, no wildcard, ` +
+      `destination ${JSON.stringify(String(destination).slice(0, 64))}: up to 255 characters, no wildcard, ` +
         'space, control character, empty token or leading "$"',
     );
   }

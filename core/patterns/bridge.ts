@@ -96,6 +96,8 @@ export async function createBridge(options: BridgeOptions): Promise<Bridge> {
         destination: typeof to.destination === "function" ? to.destination(event) : to.destination,
         extensions: { [hopsExtension]: hops, ...creationContext(event, delivery, trusted) },
         context: delivery.context,
+        // An event may come back to where it was: a stream would take it for a repeat and drop it.
+        copy: `bridge:${hops}`,
       };
       for (;;) {
         try {

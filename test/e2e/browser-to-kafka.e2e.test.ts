@@ -10,7 +10,8 @@ import { createBridge } from "waybill/patterns";
 import { openPage, type TestPage } from "../support/chromium.ts";
 import { type KafkaBroker, startKafka } from "../support/kafka-broker.ts";
 import { type NatsServer, startNatsServer } from "../support/nats-server.ts";
-import { factsOf, type PageApi, type SpanFacts } from "./page.ts";
+import type { PageApi } from "./page.ts";
+import { byEvent, factsOf, orphansOf, type SpanFacts } from "./span-facts.ts";
 
 const count = 1000;
 let nats: NatsServer;
@@ -108,20 +109,6 @@ function checkDelivery({ ids, handled, errors }: Journey): void {
   expect(new Set(handled.map(({ consumer }) => consumer)).size).toBe(2);
   expect([...members.values()].every((of) => of.size === 1)).toBe(true);
   expect(members.size).toBe(50);
-}
-
-const byEvent = (spans: readonly SpanFacts[]): Map<string, SpanFacts[]> => {
-  const found = new Map<string, SpanFacts[]>();
-  for (const span of spans) {
-    const id = String(span.attributes["messaging.message.id"]);
-    found.set(id, [...(found.get(id) ?? []), span]);
-  }
-  return found;
-};
-
-function orphansOf(spans: readonly SpanFacts[]): SpanFacts[] {
-  const known = new Set(spans.map(({ traceId, spanId }) => `${traceId}/${spanId}`));
-  return spans.filter(({ traceId, parentId }) => parentId !== undefined && !known.has(`${traceId}/${parentId}`));
 }
 
 const steps = ["page publish", "bridge process", "bridge publish", "consumer process"] as const;

@@ -5,33 +5,7 @@ import { type ReadableSpan, SimpleSpanProcessor, WebTracerProvider } from "@open
 import { connect as connectOld } from "nats.ws";
 import { createEventBus } from "waybill";
 import { natsConnectDefaults, natsTransport } from "waybill/nats";
-
-/** What the test reads of a span, of the page or of a service. */
-export interface SpanFacts {
-  readonly service: string;
-  readonly traceId: string;
-  readonly spanId: string;
-  readonly parentId: string | undefined;
-  readonly links: readonly { readonly traceId: string; readonly spanId: string }[];
-  readonly name: string;
-  readonly kind: number;
-  readonly attributes: Readonly<Record<string, unknown>>;
-}
-
-/** The facts of a finished span. */
-export function factsOf(service: string, span: ReadableSpan): SpanFacts {
-  const { traceId, spanId } = span.spanContext();
-  return {
-    service,
-    traceId,
-    spanId,
-    parentId: span.parentSpanContext?.spanId,
-    links: span.links.map((link) => ({ traceId: link.context.traceId, spanId: link.context.spanId })),
-    name: span.name,
-    kind: span.kind,
-    attributes: span.attributes,
-  };
-}
+import { factsOf, type SpanFacts } from "./span-facts.ts";
 
 /** What the page does for the test. */
 export interface PageApi {
