@@ -88,8 +88,9 @@ export class BusBatch implements EventBatch {
       };
       if (limit) {
         const giveUp = (): void => {
-          if (waiting && this.#batcher.remove(waiting)) waiting.entry.abandon(givenUp(limit.signal.reason, true));
-          else settle(givenUp(limit.signal.reason, waiting === undefined));
+          if (waiting && this.#batcher.remove(waiting))
+            waiting.entry.abandon(givenUp(limit.signal.reason as EventError, true));
+          else settle(givenUp(limit.signal.reason as EventError, waiting === undefined));
         };
         limit.signal.addEventListener("abort", giveUp);
         if (limit.signal.aborted) return giveUp();

@@ -65,7 +65,7 @@ export function createRouter(catalog: Catalog | undefined, transports: Transport
 
   function transport(name: string): Transport {
     const found = Object.hasOwn(transports, name) ? transports[name] : undefined;
-    if (!found) throw new EventError("invalid-option", `no transport "${name}", only ${names.join(", ")}`);
+    if (!found) throw new EventError("invalid-option", `no transport "${name}" but ${names}`);
     return found;
   }
 
@@ -73,7 +73,7 @@ export function createRouter(catalog: Catalog | undefined, transports: Transport
     const chain = [to].flat().map((name) => transport(name).capabilities.durable);
     if (chain.length === 0) throw noRoute(type);
     if (!allowDowngrade && chain.some((durable, at) => !durable && chain[at - 1])) {
-      throw new EventError("unsupported", `the route of "${type}" needs allowDowngrade`);
+      throw new EventError("unsupported", `route "${type}": allowDowngrade is not set`);
     }
   }
 
@@ -91,15 +91,17 @@ export function createRouter(catalog: Catalog | undefined, transports: Transport
     checkText("type", type);
     if (isPattern(type)) throw new EventError("invalid-event", `"${type}" is a pattern, not a type`);
     const made = routesOf(type).map((route) => {
-      const own = route.destination;
-      const locate = typeof own === "function" ? own : undefined;
-      const destination = typeof own === "string" ? own : (found?.destination ?? type);
-      const plans: Plan[] = [];
-      const chain = typeof route.to === "string" ? undefined : { route, plans };
-      for (const name of [route.to].flat()) {
-        const plan = { type, definition: found, name, transport: transport(name), destination, locate };
-        plans.push({ ...plan, chain, when: route.when } as Plan);
-      }
+      const { to, when, destination: own = found?.destination ?? type } = route;
+      const plans: Choice[] = [];
+      const common = {
+        type,
+        definition: found,
+        when,
+        // What depends on the event has no place of its own.
+        ...(typeof own === "string" ? { destination: own } : { destination: "", locate: own }),
+        chain: typeof to === "string" ? undefined : { route, plans },
+      };
+      for (const name of [to].flat()) plans.push({ ...common, name, transport: transport(name) });
       return plans[0]!;
     });
     // Outside a catalog a caller could make up types without end.
