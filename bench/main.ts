@@ -3,7 +3,8 @@ import { connect, type NatsConnection } from "@nats-io/transport-node";
 import { startKafka } from "../test/support/kafka-broker.ts";
 import { startNatsServer } from "../test/support/nats-server.ts";
 import type { Comparison } from "./harness.ts";
-import { batches } from "./kafka.ts";
+import { batches, consumption, eachMessage } from "./kafka.ts";
+import { platformaticBatches, platformaticConsumption } from "./kafka-platformatic.ts";
 import { post, publish, traced } from "./nats.ts";
 
 async function overNats(comparison: (connection: NatsConnection) => Promise<Comparison>): Promise<Comparison> {
@@ -17,11 +18,11 @@ async function overNats(comparison: (connection: NatsConnection) => Promise<Comp
   }
 }
 
-async function overKafka(): Promise<Comparison> {
+async function overKafka(comparison: (brokers: string) => Promise<Comparison>): Promise<Comparison> {
   const broker = await startKafka();
   try {
     await broker.createTopic("bench-orders", 4);
-    return await batches(broker.brokers);
+    return await comparison(broker.brokers);
   } finally {
     await broker.stop();
   }
@@ -31,11 +32,15 @@ const comparisons: Record<string, () => Promise<Comparison>> = {
   "nats-post": () => overNats(post),
   "nats-publish": () => overNats(publish),
   "nats-traced": () => overNats(traced),
-  "kafka-batches": overKafka,
+  "kafka-batches": () => overKafka(batches),
+  "kafka-consume": () => overKafka(consumption),
+  "kafka-platformatic-batches": () => overKafka(platformaticBatches),
+  "kafka-platformatic-consume": () => overKafka(platformaticConsumption),
 };
 
-const [name] = process.argv.slice(2);
+const [name, ...more] = process.argv.slice(2);
 if (name === undefined) console.log(Object.keys(comparisons).join("\n"));
+else if (name === "each-message") await eachMessage(more[0]!, Number(more[1]));
 else {
   const { title, due, ratio, cpuRatio, perSecond, heapGrowthMiB, rounds } = await comparisons[name]!();
   const rates = Object.entries(perSecond).map(([each, rate]) => `${each} ${rate.toLocaleString("en")}/s`);
