@@ -1,7 +1,8 @@
 /** One way to do the work of a comparison: does `count` operations and resolves when all are done. */
 export interface Contender {
   readonly name: string;
-  run(count: number): Promise<void>;
+  /** Returns the time it took, in milliseconds, where it measures that itself: without what it has to open first. */
+  run(count: number): Promise<unknown>;
 }
 
 /** What a comparison found. */
@@ -28,8 +29,8 @@ interface Turn {
 async function time(contender: Contender, count: number): Promise<Turn> {
   const cpu = process.cpuUsage();
   const start = performance.now();
-  await contender.run(count);
-  const elapsedMs = performance.now() - start;
+  const own = await contender.run(count);
+  const elapsedMs = typeof own === "number" ? own : performance.now() - start;
   const { user, system } = process.cpuUsage(cpu);
   return { elapsedMs, cpuMs: (user + system) / 1000 };
 }

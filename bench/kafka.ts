@@ -1,15 +1,19 @@
-import confluent from "@confluentinc/kafka-javascript";
-import { createEventBus } from "waybill";
-import { kafkaTransport } from "waybill/kafka";
+// The client is imported where it is used: it loads on the Node it was built for alone.
+import type Confluent from "@confluentinc/kafka-javascript";
+import { createEventBus, type EventBus } from "waybill";
+import { type KafkaDriver, kafkaTransport } from "waybill/kafka";
 import { confluentDriver } from "waybill/kafka/confluent";
 import { data, source, traceparent, within } from "./event.ts";
-import { type Comparison, compare } from "./harness.ts";
+import { type Comparison, type Contender, compare } from "./harness.ts";
 
-const batch = 500;
-const turns = { count: 10_000, rounds: 21, warmUp: 3 };
-const topic = "bench-orders";
+export const batch = 500;
+export const turns = { count: 10_000, rounds: 21, warmUp: 3 };
+export const consumeTurns = { count: 100_000, rounds: 7, warmUp: 1 };
+export const topic = "bench-orders";
 
-function rawMessage(n: number): { key: string; value: string; headers: Record<string, string> } {
+const native = async (): Promise<typeof Confluent> => (await import("@confluentinc/kafka-javascript")).default;
+
+export function rawMessage(n: number): { key: string; value: string; headers: Record<string, string> } {
   const key = `key-${n % 100}`;
   return {
     key,
@@ -29,6 +33,7 @@ function rawMessage(n: number): { key: string; value: string; headers: Record<st
 
 /** Producing to Kafka in batches, against the client's own `send` with the same headers and settings. */
 export async function batches(brokers: string): Promise<Comparison> {
+  const confluent = await native();
   const client = new confluent.KafkaJS.Kafka({
     kafkaJS: { brokers: [brokers], logLevel: confluent.KafkaJS.logLevel.NOTHING },
   });
@@ -40,9 +45,28 @@ export async function batches(brokers: string): Promise<Comparison> {
     source,
     transports: { kafka: kafkaTransport({ driver: confluentDriver({ brokers: [brokers] }) }) },
   });
-  const ours = {
-    name: "bus.publishAll",
+  const ours = publishing(bus);
+  const theirs = {
+    name: "confluent send",
     run: async (total: number) => {
+      for (let sent = 0; sent < total; sent += batch) {
+        await producer.send({ topic, messages: Array.from({ length: batch }, (_, n) => rawMessage(n)) });
+      }
+    },
+  };
+  try {
+    return await compare(`Kafka: batches of ${batch}`, 0.95, [ours, theirs], turns);
+  } finally {
+    await producer.disconnect();
+    await bus.close();
+  }
+}
+
+/** Batches through a bus. */
+export function publishing(bus: EventBus): Contender {
+  return {
+    name: "bus.publishAll",
+    run: async (total) => {
       for (let sent = 0; sent < total; sent += batch) {
         const items = Array.from({ length: batch }, (_, n) => ({
           type: topic,
@@ -54,18 +78,94 @@ export async function batches(brokers: string): Promise<Comparison> {
       }
     },
   };
-  const theirs = {
-    name: "confluent send",
-    run: async (total: number) => {
-      for (let sent = 0; sent < total; sent += batch) {
-        await producer.send({ topic, messages: Array.from({ length: batch }, (_, n) => rawMessage(n)) });
-      }
+}
+
+/** Fills the topic with what the consumers read. */
+export async function fill(bus: EventBus, count: number): Promise<void> {
+  await publishing(bus).run(count);
+}
+
+/** Times a consumer from the first of `count` records to the last, as a group of its own. */
+export function consuming(newDriver: () => KafkaDriver): Contender {
+  return {
+    name: "bus.subscribe",
+    run: async (count) => {
+      const bus = createEventBus({ source, transports: { kafka: kafkaTransport({ driver: newDriver() }) } });
+      let seen = 0;
+      let start = 0;
+      let all: (elapsedMs: number) => void = () => undefined;
+      const done = new Promise<number>((resolve) => {
+        all = resolve;
+      });
+      await bus.subscribe(
+        topic,
+        async () => {
+          if (++seen === 1) start = performance.now();
+          else if (seen === count) all(performance.now() - start);
+        },
+        { group: crypto.randomUUID(), concurrency: 64 },
+      );
+      const elapsedMs = await done;
+      await bus.close();
+      return elapsedMs;
     },
   };
-  try {
-    return await compare(`Kafka: batches of ${batch}`, 0.9, [ours, theirs], turns);
-  } finally {
-    await producer.disconnect();
-    await bus.close();
-  }
+}
+
+/** Consuming through the bus, against the client's raw loop over what `consume` brings. */
+export async function consumption(brokers: string): Promise<Comparison> {
+  const confluent = await native();
+  const newDriver = (): KafkaDriver => confluentDriver({ brokers: [brokers] });
+  const bus = createEventBus({ source, transports: { kafka: kafkaTransport({ driver: newDriver() }) } });
+  await fill(bus, consumeTurns.count);
+  await bus.close();
+  const theirs: Contender = {
+    name: `confluent consume(${batch})`,
+    run: async (count) => {
+      const settings = { "bootstrap.servers": brokers, "group.id": crypto.randomUUID(), "enable.auto.commit": true };
+      const consumer = new confluent.KafkaConsumer(settings, { "auto.offset.reset": "earliest" });
+      await new Promise((resolve) => consumer.connect({}, resolve));
+      consumer.setDefaultConsumeTimeout(100);
+      // Not in the client's own types.
+      (
+        consumer as unknown as { setDefaultIsTimeoutOnlyForFirstMessage(on: boolean): void }
+      ).setDefaultIsTimeoutOnlyForFirstMessage(true);
+      consumer.subscribe([topic]);
+      let seen = 0;
+      let start = 0;
+      while (seen < count) {
+        const records = await new Promise<unknown[]>((resolve) => {
+          consumer.consume(batch, (error: unknown, list: unknown[]) => resolve(error ? [] : list));
+        });
+        if (seen === 0 && records.length > 0) start = performance.now();
+        seen += records.length;
+      }
+      const elapsedMs = performance.now() - start;
+      await new Promise((resolve) => consumer.disconnect(resolve));
+      return elapsedMs;
+    },
+  };
+  return await compare("Kafka: consume", 0.9, [consuming(newDriver), theirs], consumeTurns);
+}
+
+/** Prints how long the client's `eachMessage` takes for `count` records: run in a process of its own. */
+export async function eachMessage(brokers: string, count: number): Promise<void> {
+  const confluent = await native();
+  const { Kafka, logLevel } = confluent.KafkaJS;
+  const kafka = new Kafka({ kafkaJS: { brokers: [brokers], logLevel: logLevel.NOTHING } });
+  const consumer = kafka.consumer({ kafkaJS: { groupId: crypto.randomUUID(), fromBeginning: true } });
+  await consumer.connect();
+  await consumer.subscribe({ topics: [topic] });
+  let seen = 0;
+  let start = 0;
+  const elapsedMs = await new Promise<number>((resolve) => {
+    void consumer.run({
+      eachMessage: async () => {
+        if (++seen === 1) start = performance.now();
+        else if (seen === count) resolve(performance.now() - start);
+      },
+    });
+  });
+  console.log(String(elapsedMs));
+  await consumer.disconnect();
 }

@@ -4,7 +4,8 @@ import { startKafka } from "../test/support/kafka-broker.ts";
 import { startNatsServer } from "../test/support/nats-server.ts";
 import type { Comparison } from "./harness.ts";
 import * as overJetStream from "./jetstream.ts";
-import { batches } from "./kafka.ts";
+import { batches, consumption, eachMessage } from "./kafka.ts";
+import { platformaticBatches, platformaticConsumption } from "./kafka-platformatic.ts";
 import { post, publish, traced } from "./nats.ts";
 
 async function overNats(
@@ -21,11 +22,11 @@ async function overNats(
   }
 }
 
-async function overKafka(): Promise<Comparison> {
+async function overKafka(comparison: (brokers: string) => Promise<Comparison>): Promise<Comparison> {
   const broker = await startKafka();
   try {
     await broker.createTopic("bench-orders", 4);
-    return await batches(broker.brokers);
+    return await comparison(broker.brokers);
   } finally {
     await broker.stop();
   }
@@ -37,11 +38,15 @@ const comparisons: Record<string, () => Promise<Comparison>> = {
   "nats-traced": () => overNats(traced),
   "jetstream-publish": () => overNats(overJetStream.publish, true),
   "jetstream-consume": () => overNats(overJetStream.consume, true),
-  "kafka-batches": overKafka,
+  "kafka-batches": () => overKafka(batches),
+  "kafka-consume": () => overKafka(consumption),
+  "kafka-platformatic-batches": () => overKafka(platformaticBatches),
+  "kafka-platformatic-consume": () => overKafka(platformaticConsumption),
 };
 
-const [name] = process.argv.slice(2);
+const [name, ...more] = process.argv.slice(2);
 if (name === undefined) console.log(Object.keys(comparisons).join("\n"));
+else if (name === "each-message") await eachMessage(more[0]!, Number(more[1]));
 else {
   const { title, due, ratio, cpuRatio, perSecond, heapGrowthMiB, rounds } = await comparisons[name]!();
   const rates = Object.entries(perSecond).map(([each, rate]) => `${each} ${rate.toLocaleString("en")}/s`);

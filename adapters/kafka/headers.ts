@@ -1,11 +1,8 @@
 import type { HeaderCarrier } from "../../core/message.ts";
+import { decode } from "./utf8.ts";
 
 /** Header entries as a record holds them: name, value, name, value. */
 export type RawHeaders = readonly (string | Uint8Array | null)[];
-
-const decoder = new TextDecoder();
-const text = (value: string | Uint8Array | null | undefined): string =>
-  typeof value === "string" ? value : value ? decoder.decode(value) : "";
 
 /**
  * The headers of one record. Values are decoded as UTF-8 when they are read; most never are. Names match without
@@ -14,6 +11,9 @@ const text = (value: string | Uint8Array | null | undefined): string =>
  */
 export class KafkaHeaders implements HeaderCarrier {
   #entries: RawHeaders;
+  /** What was decoded already, where its bytes stand: names and values are read several times each. */
+  #texts: (string | undefined)[] = [];
+  #keys: string[] | undefined;
 
   constructor(entries: RawHeaders) {
     this.#entries = entries;
@@ -26,12 +26,12 @@ export class KafkaHeaders implements HeaderCarrier {
 
   get(name: string): string | undefined {
     const at = this.#find(name, 0);
-    return at < 0 ? undefined : text(this.#entries[at + 1]);
+    return at < 0 ? undefined : this.#text(at + 1);
   }
 
   getAll(name: string): readonly string[] {
     const found: string[] = [];
-    for (let at = this.#find(name, 0); at >= 0; at = this.#find(name, at + 2)) found.push(text(this.#entries[at + 1]));
+    for (let at = this.#find(name, 0); at >= 0; at = this.#find(name, at + 2)) found.push(this.#text(at + 1));
     return found;
   }
 
@@ -46,12 +46,27 @@ export class KafkaHeaders implements HeaderCarrier {
     }
     if (!placed) kept.push(name, value);
     this.#entries = kept;
+    this.#texts = [];
+    this.#keys = undefined;
   }
 
   keys(): string[] {
-    const names = new Set<string>();
-    for (let at = 0; at < this.#entries.length; at += 2) names.add(text(this.#entries[at]));
-    return [...names];
+    if (!this.#keys) {
+      const names: string[] = [];
+      for (let at = 0; at < this.#entries.length; at += 2) names.push(this.#text(at));
+      // A set costs more than all the rest where there are few, and is needed where there are many.
+      const distinct = names.length > 32 ? [...new Set(names)] : names.filter((name, n) => names.indexOf(name) === n);
+      this.#keys = distinct;
+    }
+    return [...this.#keys];
+  }
+
+  #text(at: number): string {
+    const entry = this.#entries[at];
+    if (typeof entry === "string") return entry;
+    if (!entry) return "";
+    this.#texts[at] ??= decode(entry);
+    return this.#texts[at];
   }
 
   #find(name: string, from: number): number {

@@ -1,8 +1,7 @@
 import type { HeaderCarrier, IncomingMessage } from "../../core/message.ts";
 import type { IncomingRecord } from "./driver.ts";
 import { KafkaHeaders } from "./headers.ts";
-
-const decoder = new TextDecoder();
+import { decode } from "./utf8.ts";
 
 /** A record as the bus reads it. Key and headers are decoded when they are asked for. */
 export class KafkaMessage implements IncomingMessage {
@@ -33,7 +32,7 @@ export class KafkaMessage implements IncomingMessage {
   get key(): string | undefined {
     const { key } = this.#record;
     if (key === null) return undefined;
-    this.#key ??= decoder.decode(key);
+    this.#key ??= decode(key);
     return this.#key;
   }
 }

@@ -1,6 +1,6 @@
 import type { HeaderEntries } from "../../../core/message.ts";
 import type { IncomingRecord } from "../driver.ts";
-import { encode } from "../encode.ts";
+import { encode } from "../utf8.ts";
 import type { VendorMessage } from "./vendor.ts";
 
 // The binding turns a buffer without memory into null, and thereby an empty event into a tombstone.

@@ -4,7 +4,7 @@
  * peer, loaded when the first client is opened.
  */
 import type { KafkaDriver } from "../driver.ts";
-import { encode } from "../encode.ts";
+import { encode } from "../utf8.ts";
 import { checkOptions, type PlatformaticDriverOptions } from "./config.ts";
 import { openConsumer } from "./consumer.ts";
 import { openProducer } from "./producer.ts";

@@ -1,6 +1,6 @@
 import { EventError } from "../../../core/errors.ts";
 import type { KafkaProducer, OutgoingRecord, ProduceFailure, ProduceReport, ProducerEvents } from "../driver.ts";
-import { encode } from "../encode.ts";
+import { encode } from "../utf8.ts";
 import { clientConfig, type PlatformaticDriverOptions, producerConfig } from "./config.ts";
 import { Link, limited } from "./link.ts";
 import { partitionOf } from "./murmur2.ts";

@@ -1,8 +1,6 @@
 import type { IncomingRecord, OutgoingRecord } from "../driver.ts";
-import { encode } from "../encode.ts";
+import { decode, encode } from "../utf8.ts";
 import type { VendorBatch, VendorMessage, VendorRecord } from "./vendor.ts";
-
-const decoder = new TextDecoder();
 
 // Names recur with every record. A name that comes twice in one record needs a buffer of its own, see below.
 const names = new Map<string, Uint8Array>();
@@ -76,7 +74,7 @@ export class PlatformaticRecord implements IncomingRecord {
   get headers(): IncomingRecord["headers"] {
     if (this.#headers) return this.#headers;
     const entries: (string | Uint8Array | null)[] = [];
-    for (const [name, value] of this.#record.headers) entries.push(decoder.decode(name), value ?? null);
+    for (const [name, value] of this.#record.headers) entries.push(decode(name), value ?? null);
     this.#headers = entries;
     return entries;
   }
