@@ -4,7 +4,7 @@ import { startKafka } from "../test/support/kafka-broker.ts";
 import { startNatsServer } from "../test/support/nats-server.ts";
 import type { Comparison } from "./harness.ts";
 import * as overJetStream from "./jetstream.ts";
-import { batches, consumption, eachMessage } from "./kafka.ts";
+import { batcher, batches, consumption, eachMessage } from "./kafka.ts";
 import { platformaticBatches, platformaticConsumption } from "./kafka-platformatic.ts";
 import { post, publish, traced } from "./nats.ts";
 
@@ -39,6 +39,7 @@ const comparisons: Record<string, () => Promise<Comparison>> = {
   "jetstream-publish": () => overNats(overJetStream.publish, true),
   "jetstream-consume": () => overNats(overJetStream.consume, true),
   "kafka-batches": () => overKafka(batches),
+  "kafka-batcher": () => overKafka(batcher),
   "kafka-consume": () => overKafka(consumption),
   "kafka-platformatic-batches": () => overKafka(platformaticBatches),
   "kafka-platformatic-consume": () => overKafka(platformaticConsumption),

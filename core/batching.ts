@@ -1,10 +1,12 @@
-import { deadline, withinDeadline } from "./deadline.ts";
+import { type Deadline, deadline, withinDeadline } from "./deadline.ts";
 import { type Batcher, type BatchItem, createBatcher } from "./delivery/batch.ts";
+import { Entry } from "./entry.ts";
 import type { Environment } from "./environment.ts";
 import { EventError } from "./errors.ts";
 import type { BatchOptions, EventBatch } from "./event-batch.ts";
+import type { OutgoingMessage } from "./message.ts";
 import type { PublishOptions, Receipt, WaitOptions } from "./options.ts";
-import type { Entry, Settle, Transmitter } from "./publish-all.ts";
+import type { Transmitter } from "./publish-all.ts";
 import type { Plan } from "./routing.ts";
 import type { CloseOptions, CloseReport } from "./transport.ts";
 
@@ -13,11 +15,6 @@ export interface BatchEvents {
   sent(count: number): void;
   refused(policy: string): void;
   closed(batch: BusBatch): void;
-}
-
-/** An event until it is settled. */
-interface Waiting extends BatchItem {
-  readonly entry: Entry;
 }
 
 interface Flush {
@@ -32,10 +29,10 @@ export class BusBatch implements EventBatch {
   readonly #env: Environment;
   readonly #transmitter: Transmitter;
   readonly #events: BatchEvents;
-  readonly #batcher: Batcher<Waiting>;
+  readonly #batcher: Batcher<Addition>;
   readonly #policy: NonNullable<BatchOptions["whenFull"]>;
-  /** Whoever waits for room, in the order of the calls. Told `false` when there will be none. */
-  readonly #parked: ((room: boolean) => void)[] = [];
+  /** What waits for room, in the order of the calls. */
+  readonly #parked: { readonly addition: Addition; readonly plan: Plan; readonly data: unknown }[] = [];
   readonly #flushes = new Set<Flush>();
   #added = 0;
   #unsettled = 0;
@@ -43,19 +40,27 @@ export class BusBatch implements EventBatch {
 
   constructor(env: Environment, transmitter: Transmitter, events: BatchEvents, options: BatchOptions) {
     const { maxEvents = 500, maxBytes = 1_048_576, lingerMs = 5, maxBuffered = 10_000, maxInFlight = 4 } = options;
+    for (const [name, value] of Object.entries({ maxEvents, maxBytes, maxBuffered, maxInFlight, lingerMs })) {
+      const least = name === "lingerMs" ? 0 : 1;
+      if (value >= least) continue;
+      throw new EventError("invalid-option", `batch: ${name} must be a number from ${least}, not ${value}`);
+    }
     this.#env = env;
     this.#transmitter = transmitter;
     this.#events = events;
     this.#policy = options.whenFull ?? "wait";
-    this.#batcher = createBatcher<Waiting>(
+    this.#batcher = createBatcher<Addition>(
       env.clock,
       { maxEvents, maxBytes, lingerMs, maxBuffered, maxInFlight },
       (items) => {
         events.sent(items.length);
-        return transmitter.transmit(items.map(({ entry }) => entry));
+        return transmitter.transmit(items);
       },
       () => {
-        while (this.#parked.length > 0 && !this.#batcher.full()) this.#parked.shift()!(true);
+        while (this.#parked.length > 0 && !this.#batcher.full()) {
+          const { addition, plan, data } = this.#parked.shift()!;
+          this.#enter(addition, plan, data);
+        }
       },
     );
   }
@@ -65,82 +70,72 @@ export class BusBatch implements EventBatch {
   }
 
   add(type: string, data: unknown, options: PublishOptions & WaitOptions = {}): Promise<Receipt> {
-    const number = this.#added++;
     this.#unsettled++;
-    return new Promise((resolve, reject) => {
-      let over = false;
-      let waiting: Waiting | undefined;
-      const limit = deadline(this.#env.clock, options);
-      const settle: Settle = (result) => {
-        if (over) return;
-        over = true;
-        limit?.stop();
-        this.#settled(number);
-        if (result instanceof EventError) reject(result);
-        else resolve(result);
+    const addition = new Addition(options, this.#added++, this.#settled);
+    const limit = deadline(this.#env.clock, options);
+    if (limit) {
+      addition.limit = limit;
+      const giveUp = (): void => {
+        const reason = limit.signal.reason as EventError;
+        if (this.#batcher.remove(addition)) addition.abandon(givenUp(reason, true));
+        else addition.settle(givenUp(reason, addition.bytes === 0));
       };
-      const accept = (plan: Plan): void => {
-        try {
-          if (!over) this.#room(() => this.#enter(plan, data, options, settle, (item) => (waiting = item)), settle);
-        } catch (reason) {
-          settle(EventError.from(reason, "invalid-data"));
-        }
-      };
-      if (limit) {
-        const giveUp = (): void => {
-          if (waiting && this.#batcher.remove(waiting))
-            waiting.entry.abandon(givenUp(limit.signal.reason as EventError, true));
-          else settle(givenUp(limit.signal.reason as EventError, waiting === undefined));
-        };
-        limit.signal.addEventListener("abort", giveUp);
-        if (limit.signal.aborted) return giveUp();
-      }
-      try {
-        const plan = this.#transmitter.plan(type, data, options);
-        if (plan instanceof Promise) plan.then(accept, (reason) => settle(EventError.from(reason, "invalid-data")));
-        else accept(plan);
-      } catch (reason) {
-        settle(EventError.from(reason, "invalid-data"));
-      }
-    });
+      limit.signal.addEventListener("abort", giveUp);
+      if (limit.signal.aborted) giveUp();
+    }
+    try {
+      this.#checkOpen();
+      const plan = this.#transmitter.plan(type, data, options);
+      if (plan instanceof Promise) {
+        plan
+          .then((found) => {
+            this.#checkOpen();
+            this.#accept(addition, found, data);
+          })
+          .catch((reason) => addition.refuse(reason));
+      } else this.#accept(addition, plan, data);
+    } catch (reason) {
+      addition.refuse(reason);
+    }
+    return addition.settled;
   }
 
-  /** Runs `enter` as soon as there is room, or settles the event otherwise, as the policy says. */
-  #room(enter: () => void, settle: Settle): void {
+  #checkOpen(): void {
     if (this.#closed) throw new EventError("closed", "the batch is closed");
-    if (!this.#batcher.full() && this.#parked.length === 0) enter();
-    else if (this.#policy === "reject") throw this.#refusal("as many events as allowed wait for their batch already");
-    else if (this.#policy === "drop-oldest") {
-      this.#batcher.shift()?.entry.abandon(this.#refusal("dropped for a newer event"));
-      enter();
+  }
+
+  /** Takes the event as soon as there is room, or settles it otherwise, as the policy says. */
+  #accept(addition: Addition, plan: Plan, data: unknown): void {
+    if (!this.#batcher.full() && this.#parked.length === 0) this.#enter(addition, plan, data);
+    else if (this.#policy === "wait") this.#parked.push({ addition, plan, data });
+    else if (this.#policy === "reject") {
+      addition.refuse(this.#refusal("as many events as allowed wait for their batch already"));
     } else {
-      this.#parked.push((room) => {
-        try {
-          if (!room) throw tooLate();
-          enter();
-        } catch (reason) {
-          settle(EventError.from(reason, "invalid-data"));
-        }
-      });
+      this.#batcher.shift()?.abandon(this.#refusal("dropped for a newer event"));
+      this.#enter(addition, plan, data);
     }
   }
 
-  #enter(plan: Plan, data: unknown, options: PublishOptions, settle: Settle, entered: (item: Waiting) => void): void {
-    const entry = this.#transmitter.enter(plan, data, options, settle);
-    const item = { entry, bytes: sizeOf(entry) };
-    entered(item);
-    this.#batcher.add(item);
-    if (this.#flushes.size > 0) this.#batcher.hurry();
+  #enter(addition: Addition, plan: Plan, data: unknown): void {
+    if (addition.over) return;
+    try {
+      this.#transmitter.enter(addition, plan, data, addition.options);
+      addition.bytes = sizeOf(addition.sending.message);
+      this.#batcher.add(addition);
+      if (this.#flushes.size > 0) this.#batcher.hurry();
+    } catch (reason) {
+      addition.refuse(reason);
+    }
   }
 
-  #settled(number: number): void {
+  readonly #settled = (number: number): void => {
     this.#unsettled--;
     for (const flush of this.#flushes) {
       if (number > flush.upTo || --flush.left > 0) continue;
       this.#flushes.delete(flush);
       flush.done();
     }
-  }
+  };
 
   #refusal(text: string): EventError {
     this.#events.refused(this.#policy);
@@ -168,8 +163,8 @@ export class BusBatch implements EventBatch {
     await withinDeadline(this.#env.clock, deadlineMs, this.flush());
     // What is on its way by now the transport settles.
     const unsent = this.#unsettled;
-    for (const left of this.#parked.splice(0)) left(false);
-    for (let item = this.#batcher.shift(); item; item = this.#batcher.shift()) item.entry.abandon(tooLate());
+    for (const { addition } of this.#parked.splice(0)) addition.settle(tooLate());
+    for (let left = this.#batcher.shift(); left; left = this.#batcher.shift()) left.abandon(tooLate());
     this.#events.closed(this);
     return { unsent, unsettled: 0 };
   }
@@ -189,8 +184,47 @@ function givenUp({ code, message }: EventError, unsent: boolean): EventError {
 }
 
 /** About what the event takes on the wire, without encoding it a second time. */
-function sizeOf({ sending: { message } }: Entry): number {
-  let bytes = message.body?.length ?? 0;
-  for (const part of message.headers) bytes += part.length;
+function sizeOf({ headers, body }: OutgoingMessage): number {
+  let bytes = body?.length ?? 0;
+  for (const part of headers) bytes += part.length;
   return bytes;
+}
+
+/** One added event until it is settled. */
+class Addition extends Entry implements BatchItem {
+  readonly options: PublishOptions;
+  readonly settled: Promise<Receipt>;
+  readonly #number: number;
+  readonly #done: (number: number) => void;
+  #resolve!: (receipt: Receipt) => void;
+  #reject!: (error: EventError) => void;
+  limit: Deadline | undefined;
+  /** 0 until it is encoded. */
+  bytes = 0;
+  over = false;
+
+  constructor(options: PublishOptions, number: number, done: (number: number) => void) {
+    super();
+    this.options = options;
+    this.#number = number;
+    this.#done = done;
+    this.settled = new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
+  }
+
+  /** The first call counts. */
+  settle(result: Receipt | EventError): void {
+    if (this.over) return;
+    this.over = true;
+    this.limit?.stop();
+    this.#done(this.#number);
+    if (result instanceof EventError) this.#reject(result);
+    else this.#resolve(result);
+  }
+
+  refuse(reason: unknown): void {
+    this.settle(EventError.from(reason, "invalid-data"));
+  }
 }

@@ -56,9 +56,8 @@ export interface EventBus<C extends Catalog = Catalog, T extends Transports = Tr
   /** Publishes many events together: for each a receipt or an error, in their order. */
   publishAll(items: readonly TypedItem<C>[], options?: WaitOptions): Promise<(Receipt | EventError)[]>;
   /**
-   * Collects events and publishes them together.
-   *
-   * @throws EventError `invalid-option` for a bound that is not a number above 0.
+   * Collects events and publishes them together. A bound that cannot be is told by `add`, with `invalid-option`: the
+   * code of batches is loaded with the first event.
    */
   batch(options?: BatchOptions): EventBatch<C>;
   /**

@@ -1,37 +1,40 @@
 import { context, type Link, type Span } from "@opentelemetry/api";
 import type { Chains } from "./chains.ts";
 import { type Deadline, deadline } from "./deadline.ts";
+import { Entry } from "./entry.ts";
 import type { Environment } from "./environment.ts";
 import { EventError } from "./errors.ts";
 import type { PublishItem, PublishOptions, Receipt, WaitOptions } from "./options.ts";
-import type { Outbound, Sending } from "./outgoing.ts";
+import type { Outbound } from "./outgoing.ts";
 import type { Publisher } from "./publisher.ts";
 import type { Plan } from "./routing.ts";
 import { validate } from "./schema.ts";
 import { type Attributes, endSpan, spanKinds } from "./telemetry/tracing.ts";
-import type { PublishOutcome } from "./transport.ts";
-
-/** Learns once what became of an event. */
-export type Settle = (result: Receipt | EventError) => void;
-
-/** An encoded event among others that go together. */
-export interface Entry {
-  readonly sending: Sending;
-  /** Takes the outcome of an attempt; true when `sending` is the next one. */
-  done(outcome: PublishOutcome): boolean;
-  /** Ends an event that is not going to be sent. */
-  abandon(error: EventError): void;
-}
 
 /** Sends events together, however many transports they go to. */
 export interface Transmitter {
   publishAll(items: readonly PublishItem[], options?: WaitOptions): Promise<(Receipt | EventError)[]>;
   /** Where an event goes, once its schema took it; a promise only when the schema answers with one. */
   plan(type: string, data: unknown, options?: PublishOptions): Plan | Promise<Plan>;
-  /** Encodes what was planned; throws for what can never be sent. */
-  enter(plan: Plan, data: unknown, options: PublishOptions, settle: Settle): Entry;
+  /** Encodes what was planned into its entry; throws for what can never be sent. */
+  enter(entry: Entry, plan: Plan, data: unknown, options: PublishOptions): void;
   /** Sends entries, those of one transport in one call; resolves when each is settled. */
   transmit(entries: readonly Entry[], limit?: Deadline): Promise<void>;
+}
+
+/** An event of a `publishAll` call, whose result has its place among the others. */
+class Slot extends Entry {
+  readonly #results: (Receipt | EventError)[];
+  readonly #index: number;
+
+  constructor(results: (Receipt | EventError)[], index: number) {
+    super();
+    this.#results = results;
+    this.#index = index;
+  }
+  settle(result: Receipt | EventError): void {
+    this.#results[this.#index] = result;
+  }
 }
 
 /** Makes the transmitter of a bus. */
@@ -50,24 +53,9 @@ export function createPublishAll(
     return valid instanceof Promise ? valid.then(() => planned) : planned;
   }
 
-  function enter(plan: Plan, data: unknown, options: PublishOptions, settle: Settle): Entry {
-    const along = plan.chain && chains.begin(plan, data, options, "create");
-    const only = along ? undefined : prepare(plan, data, options, "create");
-    return {
-      get sending() {
-        return only ?? along!.sending;
-      },
-      done(outcome) {
-        const result = along ? along.done(outcome) : finish(only!, outcome);
-        if (result) settle(result);
-        return !result;
-      },
-      abandon(error) {
-        endSpan(this.sending.span, error);
-        along?.abandon();
-        settle(error);
-      },
-    };
+  function enter(entry: Entry, plan: Plan, data: unknown, options: PublishOptions): void {
+    if (plan.chain) entry.along = chains.begin(plan, data, options, "create");
+    else entry.only = prepare(plan, data, options, "create");
   }
 
   async function transmit(entries: readonly Entry[], limit?: Deadline): Promise<void> {
@@ -88,7 +76,7 @@ export function createPublishAll(
         for (const [n, entry] of group.entries()) {
           const outcome = outcomes[n]!;
           if (!outcome.stored) failure ??= outcome.error;
-          if (entry.done(outcome)) again.push(entry);
+          if (entry.done(outcome, finish)) again.push(entry);
         }
         endSpan(span, failure);
         if (again.length > 0) await transmit(again, limit);
@@ -104,14 +92,13 @@ export function createPublishAll(
     const results: (Receipt | EventError)[] = new Array(items.length);
     const entries: Entry[] = [];
     for (const [index, item] of items.entries()) {
-      const settle: Settle = (result) => {
-        results[index] = result;
-      };
+      const entry = new Slot(results, index);
       try {
         const planned = plan(item.type, item.data, item);
-        entries.push(enter(planned instanceof Promise ? await planned : planned, item.data, item, settle));
+        enter(entry, planned instanceof Promise ? await planned : planned, item.data, item);
+        entries.push(entry);
       } catch (reason) {
-        settle(EventError.from(reason, "invalid-data"));
+        entry.settle(EventError.from(reason, "invalid-data"));
       }
     }
     const limit = deadline(clock, options);

@@ -110,7 +110,11 @@ export function createBatcher<T extends BatchItem>(
       bytes += item.bytes;
       pump();
     },
-    shift: () => leave(0, 1)[0],
+    shift() {
+      const [first] = leave(0, 1);
+      pump();
+      return first;
+    },
     remove(item) {
       const at = items.indexOf(item);
       if (at < 0) return false;
