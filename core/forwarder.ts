@@ -16,27 +16,20 @@ export function createForwarder({ checkOpen, router }: Environment, send: Publis
     async forward(event, options = {}) {
       checkOpen();
       const { type, data, extensions, ...attributes } = event;
+      const kept = copyExtensions(extensions, options.extensions as Extensions);
+      for (const extension in kept) if (kept[extension] === undefined) delete kept[extension];
+      const key = kept.partitionkey === undefined ? undefined : String(kept.partitionkey);
+      const given = { ...attributes, key, extensions: kept };
       const name = options.transport;
       let plan: Plan;
-      if (name === undefined) plan = router.route(type, data, { ...attributes, extensions });
+      if (name === undefined) plan = router.route(type, data, given);
       else {
         const destination = router.definition(type)?.destination ?? type;
         plan = { type, name, transport: router.transport(name), destination, definition: undefined };
       }
-      const kept = copyExtensions(extensions, options.extensions as Extensions);
-      for (const extension in kept) if (kept[extension] === undefined) delete kept[extension];
-      const key = kept.partitionkey;
       const { context, copy, signal, timeoutMs } = options;
-      return send(plan, data, {
-        ...attributes,
-        destination: options.destination,
-        key: key === undefined ? undefined : String(key),
-        extensions: kept,
-        context,
-        copy,
-        signal,
-        timeoutMs,
-      });
+      const { destination } = options;
+      return send(plan, data, { ...given, destination, context, copy, signal, timeoutMs });
     },
   };
 }

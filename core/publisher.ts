@@ -34,7 +34,8 @@ export function createPublisher(env: Environment, { prepare }: Outbound, rest: O
     const done = (): void => {
       queue = undefined;
     };
-    queue = loading.then(done, done);
+    queue = loading;
+    loading.then(done, done);
     return loading.then(run);
   }
 
@@ -74,7 +75,10 @@ export function createPublisher(env: Environment, { prepare }: Outbound, rest: O
 
   function send(plan: Plan, data: unknown, options: PrepareOptions & WaitOptions): Promise<Receipt> {
     if (plan.chain) return withRest(({ sendAlong }) => sendAlong(plan, data, options));
-    if (queue) return queue.then(() => send(plan, data, options));
+    if (queue) {
+      const go = (): Promise<Receipt> => send(plan, data, options);
+      return queue.then(go, go);
+    }
     const sending = prepare(plan, data, options, "publish");
     const limit = deadline(clock, options);
     return plan.transport.publish([sending.message], limit).then((outcomes) => {
