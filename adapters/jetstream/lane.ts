@@ -29,9 +29,9 @@ export class Lane implements DeliveryOwner, PullListener {
   readonly spec: ConsumerSpec;
   readonly partitioned: boolean;
   consumer: Consumer;
-  paused = false;
+  paused: boolean = false;
   /** Handed out and not settled. */
-  readonly open = new Set<JetStreamDelivery>();
+  readonly open: Set<JetStreamDelivery> = new Set();
   readonly settler: Settler;
   readonly #owner: LaneOwner;
   readonly #pull: Pull;

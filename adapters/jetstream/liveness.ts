@@ -27,6 +27,11 @@ export function createLiveness(connection: NatsLike, link: Link, clock: Clock): 
     new Promise((resolve) => {
       let dueMs = clock.now() + timeoutMs;
       let mayBeBusy = true;
+      const end = (answers: boolean): void => {
+        timer.cancel();
+        leave();
+        resolve(answers);
+      };
       const over = (): void => {
         // A late timer means a busy process, which had no time to read an answer either.
         if (mayBeBusy && clock.now() - dueMs > timeoutMs / 2) {
@@ -36,19 +41,19 @@ export function createLiveness(connection: NatsLike, link: Link, clock: Clock): 
           return;
         }
         replace();
-        resolve(false);
+        end(false);
       };
       let timer = clock.after(timeoutMs, over);
+      // A transport that is closed has no say any more in whose connection that is.
+      const leave = link.listen(({ type }) => {
+        if (type === "closed") end(false);
+      });
       connection.flush().then(
         () => {
-          timer.cancel();
           stalled = false;
-          resolve(true);
+          end(true);
         },
-        () => {
-          timer.cancel();
-          resolve(false);
-        },
+        () => end(false),
       );
     });
 

@@ -43,7 +43,7 @@ export function producerConfig(options: PlatformaticDriverOptions): VendorConfig
 }
 
 // Bounds what one fetch brings of a partition. The broker sends a larger batch whole.
-export const partitionMaxBytes = 256 * 1024;
+export const partitionMaxBytes: number = 256 * 1024;
 
 /** A client that reads and never joins. */
 export function readerConfig(options: PlatformaticDriverOptions): VendorConfig {

@@ -157,15 +157,20 @@ describe("a group on JetStream", () => {
     await transport.publish([message(`${name}.e`, "after")]);
     subscription.credit(1_000);
     await until(() => sink.bodies().includes("after"));
-    await until(() => 200 - confirmed.size <= new Set(sink.bodies().slice(200)).size - 1);
+    // What nobody confirmed may come again: in the end the group has nothing left, and no confirmed event came twice.
+    for (let done = 200, behind = Number.POSITIVE_INFINITY; behind > 0; ) {
+      const fresh = sink.deliveries.slice(done);
+      done += fresh.length;
+      await Promise.allSettled(fresh.map((delivery) => delivery.settle({ kind: "ack" })));
+      await pause(50);
+      behind = (await subscription.lag())[0]!.messages;
+    }
     expect(
       sink
         .bodies()
         .slice(200)
         .filter((body) => confirmed.has(body)),
     ).toEqual([]);
-    await Promise.all(sink.deliveries.slice(200).map((delivery) => delivery.settle({ kind: "ack" })));
-    expect(await subscription.lag()).toEqual([{ lane: name, messages: 0 }]);
     console.log(`killed: ${confirmed.size} of 200 verdicts confirmed, the rest came again`);
     await transport.close();
     for (let back = false; !back; ) {
