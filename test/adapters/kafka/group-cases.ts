@@ -318,7 +318,7 @@ export function groupCases(name: DriverName): void {
         sink.subscription = await transport.consume({ destinations: [topic], from: "earliest" }, sink);
         sink.subscription.credit(1_000);
       }
-      await vi.waitFor(() => expect(counts).toEqual([100, 100]), 10_000);
+      await vi.waitFor(() => expect(counts).toEqual([100, 100]), 60_000);
       expect(await broker.groups()).not.toContain("waybill-ungrouped");
     });
   });
