@@ -148,6 +148,29 @@ export function groupCases(name: DriverName): void {
       },
     );
 
+    it("goes on with partitions that were paused when they were taken away and come back", async () => {
+      const topic = await topicOf(4);
+      const seen = new Set<string>();
+      const member = async (): Promise<Transport> => {
+        // So few that every partition is full, and paused at the client, all the time.
+        const transport = transportWith({ maxAhead: 20, assignmentStrategy: "roundrobin" });
+        const sink = new SerialSink(async (delivery) => {
+          await sleep(2);
+          seen.add(`${delivery.message.key} ${textOf(delivery)}`);
+        });
+        sink.subscription = await transport.consume({ destinations: [topic], group: topic, from: "earliest" }, sink);
+        sink.subscription.credit(4);
+        return transport;
+      };
+      const one = await member();
+      await publishAll(one, keyed(topic, 40, 50));
+      await vi.waitFor(() => expect(seen.size).toBeGreaterThan(100), 20_000);
+      const two = await member();
+      await vi.waitFor(() => expect(seen.size).toBeGreaterThan(500), 30_000);
+      await two.close();
+      await vi.waitFor(() => expect(seen.size).toBe(2_000), 60_000);
+    });
+
     it("keeps its place and a bounded number of messages while handlers are 100 times slower than the producer", async () => {
       const topic = await topicOf(1);
       let polled = 0;
