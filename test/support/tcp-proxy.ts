@@ -13,6 +13,8 @@ export interface TcpProxy extends AsyncDisposable {
   stick(): void;
   /** Swallows what the server answers; what clients send still arrives. New connections are swallowed. */
   mute(): void;
+  /** What the server answers arrives this much later, on existing connections as well. */
+  delay(ms: number): void;
   /** New connections pass again. Connections that were half open stay dead. */
   heal(): void;
   close(): Promise<void>;
@@ -30,6 +32,7 @@ interface Pair {
 /** Starts a proxy in front of a local port. */
 export async function startTcpProxy(targetPort: number): Promise<TcpProxy> {
   let mode: "pass" | "refuse" | "half-open" = "pass";
+  const answers = { delayMs: 0 };
   const pairs = new Set<Pair>();
   const destroy = (pair: Pair): void => {
     pairs.delete(pair);
@@ -44,8 +47,8 @@ export async function startTcpProxy(targetPort: number): Promise<TcpProxy> {
     const server = mode === "pass" ? connect(targetPort, "127.0.0.1") : undefined;
     const pair: Pair = { client, server, dead: mode === "half-open", mute: false };
     pairs.add(pair);
-    link(pair, client, server, () => destroy(pair));
-    if (server !== undefined) link(pair, server, client, () => destroy(pair));
+    link(pair, client, server, { delayMs: 0 }, () => destroy(pair));
+    if (server !== undefined) link(pair, server, client, answers, () => destroy(pair));
   });
   const destroyAll = (): void => {
     for (const pair of [...pairs]) destroy(pair);
@@ -76,6 +79,9 @@ export async function startTcpProxy(targetPort: number): Promise<TcpProxy> {
       mode = "half-open";
       for (const pair of pairs) pair.mute = true;
     },
+    delay(ms) {
+      answers.delayMs = ms;
+    },
     heal() {
       mode = "pass";
     },
@@ -85,10 +91,18 @@ export async function startTcpProxy(targetPort: number): Promise<TcpProxy> {
 }
 
 /** Copies one direction; a dead pair's bytes are read and dropped, and its ends never hear of each other. */
-function link(pair: Pair, from: Socket, to: Socket | undefined, end: () => void): void {
+function link(
+  pair: Pair,
+  from: Socket,
+  to: Socket | undefined,
+  pace: { readonly delayMs: number },
+  end: () => void,
+): void {
   from.setNoDelay(true);
   from.on("data", (chunk) => {
-    if (!pair.dead && !(pair.mute && from === pair.server)) to?.write(chunk);
+    if (pair.dead || (pair.mute && from === pair.server)) return;
+    if (pace.delayMs > 0) setTimeout(() => to?.write(chunk), pace.delayMs);
+    else to?.write(chunk);
   });
   from.on("error", () => undefined);
   from.on("close", () => {

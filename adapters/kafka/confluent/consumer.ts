@@ -45,7 +45,12 @@ export async function openConsumer(
   );
   const connection = new Connection(client, options, events);
   client.setDefaultConsumeTimeout(pollMs);
-  await connection.open(() => client.consume(1, () => undefined));
+  let probes: Promise<unknown> = Promise.resolve();
+  await connection.open(() => {
+    probes = Promise.allSettled([probes, called((done) => client.consume(1, done))]);
+  });
+  // A probe that was still waiting when partitions are assigned would take the first record, and nobody would get it.
+  await probes;
   const starts = new StartPositions(client, source);
   const membership = new Membership(client, starts, events);
   client.setDefaultIsTimeoutOnlyForFirstMessage(true);

@@ -10,6 +10,7 @@ import { kafkaTransport } from "../../../adapters/kafka/index.ts";
 import type { OutgoingMessage } from "../../../core/message.ts";
 import type { Delivery, Transport, TransportSubscription } from "../../../core/transport.ts";
 import { type KafkaBroker, startKafka } from "../../support/kafka-broker.ts";
+import { startTcpProxy } from "../../support/tcp-proxy.ts";
 import { type DriverName, driverOf, type TestOptions } from "./drivers.ts";
 import { SerialSink } from "./serial-sink.ts";
 
@@ -341,8 +342,25 @@ export function groupCases(name: DriverName): void {
         sink.subscription = await transport.consume({ destinations: [topic], from: "earliest" }, sink);
         sink.subscription.credit(1_000);
       }
-      await vi.waitFor(() => expect(counts).toEqual([100, 100]), 60_000);
+      await vi.waitFor(() => expect(counts).toEqual([100, 100]), 10_000);
       expect(await broker.groups()).not.toContain("waybill-ungrouped");
+    });
+
+    it("begins with the first record when connecting takes its time", async () => {
+      const topic = await topicOf(1);
+      await publishAll(transportWith(), keyed(topic, 1, 10));
+      await using proxy = await startTcpProxy(broker.port);
+      proxy.delay(60);
+      for (let reader = 0; reader < 5; reader++) {
+        const transport = transportWith({ brokers: `127.0.0.1:${proxy.port}` });
+        const seen: string[] = [];
+        const sink = new SerialSink(async (delivery) => void seen.push(delivery.position));
+        sink.subscription = await transport.consume({ destinations: [topic], from: "earliest" }, sink);
+        sink.subscription.credit(100);
+        await vi.waitFor(() => expect(seen.at(-1)).toBe("9"), 10_000);
+        expect(seen).toHaveLength(10);
+        await transport.close({ deadlineMs: 1_000 });
+      }
     });
   });
 }
