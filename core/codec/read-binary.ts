@@ -31,7 +31,12 @@ const utf8Text = /^text\/(?!.*;\s*charset\s*=(?!\s*"?(?:utf-?8|us-ascii)))/i;
 export function decodeData(body: Uint8Array | null, contentType: string | undefined, limits: Limits): unknown {
   if (body === null) return undefined;
   if (isJson(contentType)) return body.length === 0 ? undefined : parseJson(decodeText(body), limits);
-  return utf8Text.test(contentType as string) ? decodeText(body) : body;
+  return utf8Text.test(contentType as string) ? decodeText(body) : plainBytes(body);
+}
+
+/** A view without the methods of a client's own kind of bytes: Node's Buffer slices and serialises in ways of its own. */
+function plainBytes(body: Uint8Array): Uint8Array {
+  return body.constructor === Uint8Array ? body : new Uint8Array(body.buffer, body.byteOffset, body.byteLength);
 }
 
 /** The event of a binary-mode message, or undefined when the message is not one. */

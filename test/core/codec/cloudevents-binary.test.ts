@@ -223,3 +223,10 @@ describe.each(bindings)("reading on %s", (_, binding) => {
     },
   );
 });
+
+test("bytes are a plain Uint8Array, whatever a client hands over, and not copied", () => {
+  const body = Buffer.from([1, 2, 3]);
+  const { data } = decode([...required(kafka), ["content-type", "image/png"]], body, kafka);
+  expect(data).toEqual(new Uint8Array([1, 2, 3])); // strict about the kind
+  expect((data as Uint8Array).buffer).toBe(body.buffer);
+});
