@@ -58,7 +58,7 @@ export function createDispatcher(
   const transport = router.transport(name);
   const registrations: Registration[] = [];
   const found = new Map<string, Registration | undefined>();
-  const unsettled = new Set<Promise<void>>();
+  const unconfirmed = new Set<Promise<void>>();
   const literal = new Set(destinations);
   let subscription: TransportSubscription | undefined;
   let closing = false;
@@ -72,13 +72,16 @@ export function createDispatcher(
     metrics,
     inPlace: byKey,
     find,
-    settling(verdict, { message, position }) {
-      unsettled.add(verdict);
+    settling(verdict, { message: { destination }, position }) {
+      // One promise may stand for many deliveries, and then one report does.
+      if (unconfirmed.has(verdict)) return;
+      unconfirmed.add(verdict);
+      // Holds on to no message: the broker may take its time.
       verdict.then(
-        () => unsettled.delete(verdict),
+        () => unconfirmed.delete(verdict),
         (reason) => {
-          unsettled.delete(verdict);
-          report(EventError.from(reason), { transport: name, destination: message.destination, position });
+          unconfirmed.delete(verdict);
+          report(EventError.from(reason), { transport: name, destination, position });
         },
       );
     },

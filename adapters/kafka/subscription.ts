@@ -1,4 +1,4 @@
-import { type Clock, sleep, type Timer } from "../../core/clock.ts";
+import type { Clock, Timer } from "../../core/clock.ts";
 import { withinDeadline } from "../../core/deadline.ts";
 import { EventError } from "../../core/errors.ts";
 import type { CloseOptions, CloseReport, ConsumeSink, Lag, TransportSubscription } from "../../core/transport.ts";
@@ -7,18 +7,17 @@ import { type DeliveryOwner, KafkaDelivery } from "./delivery.ts";
 import type { AssignedPartition, ConsumerSource, IncomingRecord, KafkaConsumer, TopicPartition } from "./driver.ts";
 import { Lane, laneId, type Work } from "./lane.ts";
 import type { KafkaSettings } from "./options.ts";
+import { Poller } from "./poller.ts";
 import type { StatusBoard } from "./status.ts";
 
 /** The most records one poll takes: it bounds by how much a partition overshoots its pause. */
 const pollBatch = 500;
-/** How long to wait after a failed poll, in milliseconds. */
-const pollRestMs = 50;
 /** How long the same failure is not reported again, in milliseconds. */
 const repeatMs = 5_000;
 
 /**
- * One member of a group, or a reader of everything. Polls without ever stopping, since a member that does not poll is
- * thrown out; what nobody has credit for waits in the lanes, and a lane that is full is paused at the client.
+ * One member of a group, or a reader of everything. What nobody has credit for waits in the lanes, and a lane that is
+ * full is paused at the client.
  */
 export class KafkaSubscription implements TransportSubscription, DeliveryOwner {
   readonly #settings: KafkaSettings;
@@ -26,6 +25,7 @@ export class KafkaSubscription implements TransportSubscription, DeliveryOwner {
   readonly #sink: ConsumeSink;
   readonly #status: StatusBoard;
   readonly #committer: Committer;
+  readonly #poller: Poller;
   readonly #lanes = new Map<string, Lane>();
   /** The same lanes in the order of their turns. */
   #order: Lane[] = [];
@@ -39,7 +39,6 @@ export class KafkaSubscription implements TransportSubscription, DeliveryOwner {
   #resumable: Lane[] = [];
   #consumer: KafkaConsumer | undefined;
   #joined: () => void = () => undefined;
-  #ended = false;
   #closing: Promise<CloseReport> | undefined;
 
   constructor(
@@ -58,6 +57,15 @@ export class KafkaSubscription implements TransportSubscription, DeliveryOwner {
       () => this.#order,
       (error) => this.#report(error),
     );
+    this.#poller = new Poller({
+      clock: settings.clock,
+      max: Math.min(pollBatch, settings.maxAhead.messages),
+      received: (records) => this.#received(records),
+      // A client that is leaving may refuse a poll; it is polled on because leaving needs it.
+      failed: (reason) => this.#closing ?? this.#report(EventError.from(reason)),
+      // What a paused partition holds is nothing to wait for.
+      queued: () => this.#order.reduce((sum, { queue, throttled }) => sum + (throttled ? 0 : queue.length), 0),
+    });
   }
 
   /** Resolves when the group has given this member its part, and every position is fixed. */
@@ -75,7 +83,7 @@ export class KafkaSubscription implements TransportSubscription, DeliveryOwner {
     this.#consumer = consumer;
     this.#committer.attach(consumer);
     this.#status.connected(this);
-    void this.#poll(consumer);
+    void this.#poller.run(consumer);
     let late: Timer | undefined;
     const timeout = new Promise<"late">((resolve) => {
       late = this.#clock.after(this.#settings.joinTimeoutMs, () => resolve("late"));
@@ -132,7 +140,7 @@ export class KafkaSubscription implements TransportSubscription, DeliveryOwner {
     const leaveMs = Math.max(1_000, until - this.#clock.now());
     const gone = this.#consumer?.close().catch((error: unknown) => this.#sink.failed(EventError.from(error)));
     await withinDeadline(this.#clock, leaveMs, gone ?? Promise.resolve());
-    this.#ended = true;
+    this.#poller.stop();
     this.#status.forget(this);
     this.#onClosed(this);
     return { unsent: 0, unsettled };
@@ -183,20 +191,6 @@ export class KafkaSubscription implements TransportSubscription, DeliveryOwner {
     this.#sink.failed(error);
   }
 
-  async #poll(consumer: KafkaConsumer): Promise<void> {
-    const max = Math.min(pollBatch, this.#settings.maxAhead.messages);
-    while (!this.#ended) {
-      try {
-        const records = await consumer.poll(max);
-        if (records.length > 0) this.#received(records);
-      } catch (reason) {
-        // A client that is leaving may refuse a poll; it is polled on because leaving needs it.
-        if (!this.#closing) this.#report(EventError.from(reason));
-        await sleep(this.#clock, pollRestMs);
-      }
-    }
-  }
-
   #received(records: readonly IncomingRecord[]): void {
     let lane: Lane | undefined;
     const full: Lane[] = [];
@@ -232,6 +226,7 @@ export class KafkaSubscription implements TransportSubscription, DeliveryOwner {
       }
       idle = 0;
       this.#credit--;
+      this.#poller.taken();
       if (lane.throttled && !this.#isFull(lane, 0.5)) this.#resumable.push(lane);
       this.#sink.deliver(new KafkaDelivery(this, lane, work));
     }

@@ -58,7 +58,7 @@ export function createScheduler({ clock, concurrency, byKey, run, done }: Schedu
   const lanes = new Map<string, Lane>();
   /** For each key with a delivery that is ready, running or pausing: what came after it. */
   const keys = new Map<string, Item[]>();
-  const ready: Item[] = [];
+  const ready: (Item | undefined)[] = [];
   let head = 0; // of `ready`: shifting a long array costs its length
   let active = 0;
   let held = 0;
@@ -98,8 +98,10 @@ export function createScheduler({ clock, concurrency, byKey, run, done }: Schedu
 
   function pump(): void {
     while (active < concurrency && head < ready.length && !paused) {
-      const item = ready[head++]!;
-      if (head > 1024 && head * 2 > ready.length) head -= ready.splice(0, head).length;
+      const item = ready[head]!;
+      ready[head++] = undefined; // nor is what it carries held until the array is shortened
+      if (head === ready.length) head = ready.length = 0;
+      else if (head > 1024 && head * 2 > ready.length) head -= ready.splice(0, head).length;
       if (item.state !== "ready") continue; // released meanwhile
       if (stopping && !finishing) {
         release(item); // of a lane that was being revoked
