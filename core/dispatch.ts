@@ -42,8 +42,8 @@ export interface Dispatcher {
   close(options?: CloseOptions): Promise<CloseReport>;
 }
 
-/** Deliveries taken before their turn, so that a handler never waits for the broker. */
-const minPrefetch = 64;
+/** Taken at least where keys are ordered, so that those behind a key that pauses do not take the place of the others. */
+const minOrdered = 64;
 
 /** Makes the dispatcher of a listening; `start` opens it. */
 export function createDispatcher(
@@ -121,9 +121,10 @@ export function createDispatcher(
       { destinations, group, from },
       { deliver, revoke: scheduler.revoke, failed: (error) => report(error, { transport: name }) },
     );
-    // One batch is collected while as many as may are handled.
+    // While as many as may are handled, one batch is collected, or as many wait for their turn. No more than that: what
+    // waits here other members of the group cannot have.
     const turn = batch ? batch.maxEvents * (concurrency + 1) : 2 * concurrency;
-    subscription.credit(Math.max(minPrefetch, turn));
+    subscription.credit(byKey ? Math.max(minOrdered, turn) : turn);
   }
 
   async function close({ deadlineMs = 10_000 }: CloseOptions = {}): Promise<CloseReport> {
