@@ -224,7 +224,7 @@ describe("bus.batch", () => {
       whenFull: fc.constantFrom("wait" as const, "reject" as const, "drop-oldest" as const),
     });
     await fc.assert(
-      fc.asyncProperty(options, fc.array(step, { maxLength: 40 }), async (given, script) => {
+      fc.asyncProperty(options, fc.array(step, { maxLength: 40, size: "medium" }), async (given, script) => {
         const { clock, bus, batch, calls, exporter } = setUp(given);
         const fates: Fate[] = [];
         const waits: Promise<unknown>[] = [];

@@ -158,13 +158,13 @@ describe("a fallback chain", () => {
 
   test("never sends twice what may be stored, and its receipts say where each event is", async () => {
     const ending = fc.constantFrom<Ending>("stored", "failed", "unknown", "too-large");
-    const scripts = fc.tuple(...[0, 1, 2].map(() => fc.array(ending, { maxLength: 30 })));
+    const scripts = fc.tuple(...[0, 1, 2].map(() => fc.array(ending, { maxLength: 30, size: "medium" })));
     const options = fc.record({
       fallbackOnUnknown: fc.boolean(),
       order: fc.constantFrom("key" as const, "none" as const),
       breaker: fc.record({ failures: fc.integer({ min: 1, max: 3 }), openMs: fc.constantFrom(1, 100) }),
     });
-    const keys = fc.array(fc.constantFrom(undefined, "k"), { maxLength: 20 });
+    const keys = fc.array(fc.constantFrom(undefined, "k"), { maxLength: 20, size: "medium" });
     await fc.assert(
       fc.asyncProperty(scripts, options, keys, fc.boolean(), async (endings, route, given, together) => {
         const { bus, a, b, c, clock } = setUp(route);

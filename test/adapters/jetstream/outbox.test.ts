@@ -32,7 +32,7 @@ const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve)
 describe("the window of unconfirmed events", () => {
   test("settles every event once, stores none twice and keeps each key's order, however the connection fails", async () => {
     await fc.assert(
-      fc.asyncProperty(fc.array(step, { maxLength: 50 }), async (steps) => {
+      fc.asyncProperty(fc.array(step, { maxLength: 50, size: "medium" }), async (steps) => {
         const server = new FakeServer();
         const clock = fakeClock();
         // Nothing expires: what is accepted has to be stored.

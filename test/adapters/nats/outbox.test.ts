@@ -39,7 +39,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 describe("the outage buffer", () => {
   test("loses nothing, keeps the order and repeats only what was unconfirmed, however a client fails", async () => {
     await fc.assert(
-      fc.asyncProperty(fc.array(step, { maxLength: 60 }), async (steps) => {
+      fc.asyncProperty(fc.array(step, { maxLength: 60, size: "medium" }), async (steps) => {
         const connection = new FakeConnection();
         const transport = natsTransport({ connection, clock: countingClock() });
         let accepted = 0;

@@ -187,7 +187,8 @@ test("whatever happens, batches are as the rules say and every delivery ends onc
   let retried = 0;
   await fc.assert(
     fc.asyncProperty(
-      fc.array(command, { maxLength: 40 }),
+      // By default fast-check makes arrays of ten at most, in which hardly anything is tried again.
+      fc.array(command, { maxLength: 40, size: "medium" }),
       options,
       fc.constantFrom("goes on", "stops", "finishes"),
       async (commands, given, ending) => {

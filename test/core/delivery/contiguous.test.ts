@@ -34,7 +34,7 @@ describe("ContiguousPrefix", () => {
     );
     const start = fc.option(fc.nat(50), { nil: undefined });
     fc.assert(
-      fc.property(start, fc.array(step, { maxLength: 300 }), (first, steps) => {
+      fc.property(start, fc.array(step, { maxLength: 300, size: "medium" }), (first, steps) => {
         const prefix = new ContiguousPrefix(first);
         const model = new Model(first);
         const handles: TrackedPosition[] = [];

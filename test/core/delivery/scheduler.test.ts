@@ -136,7 +136,7 @@ test("whatever happens, the rules hold and every delivery ends once", async () =
   );
   await fc.assert(
     fc.asyncProperty(
-      fc.array(command, { maxLength: 30 }),
+      fc.array(command, { maxLength: 30, size: "medium" }),
       fc.integer({ min: 1, max: 3 }),
       fc.boolean(),
       fc.boolean(),
