@@ -42,8 +42,8 @@ export interface Dispatcher {
   close(options?: CloseOptions): Promise<CloseReport>;
 }
 
-/** Taken at least where keys are ordered, so that those behind a key that pauses do not take the place of the others. */
-const minOrdered = 64;
+/** Deliveries taken at least before their turn, where that keeps them from nobody. */
+const minPrefetch = 64;
 
 /** Makes the dispatcher of a listening; `start` opens it. */
 export function createDispatcher(
@@ -121,10 +121,12 @@ export function createDispatcher(
       { destinations, group, from },
       { deliver, revoke: scheduler.revoke, failed: (error) => report(error, { transport: name }) },
     );
-    // While as many as may are handled, one batch is collected, or as many wait for their turn. No more than that: what
-    // waits here other members of the group cannot have.
+    // While as many as may are handled, one batch is collected, or as many wait for their turn.
     const turn = batch ? batch.maxEvents * (concurrency + 1) : 2 * concurrency;
-    subscription.credit(byKey ? Math.max(minOrdered, turn) : turn);
+    // Where any member may have an event, what waits here is kept from the others. Not so where a member owns its keys,
+    // and those behind one that pauses must not take the place of the rest; nor where nothing is delivered twice.
+    const shared = transport.capabilities.redelivery && !byKey;
+    subscription.credit(shared ? turn : Math.max(minPrefetch, turn));
   }
 
   async function close({ deadlineMs = 10_000 }: CloseOptions = {}): Promise<CloseReport> {

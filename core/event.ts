@@ -49,9 +49,18 @@ const forbidden = /[\p{Cc}\p{Cs}\p{NChar}]/u;
 const rfc3339 = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/i;
 const reservedNames = new Set<string>(["id", "source", "type", "specversion", "data", ...optionalAttributes]);
 
+/** Whether text may be a CloudEvents String. Most is ASCII, of which the expression need not be asked. */
+function isClean(text: string): boolean {
+  for (let i = 0; i < text.length; i++) {
+    const char = text.charCodeAt(i);
+    if (char < 0x20 || char > 0x7e) return !forbidden.test(text);
+  }
+  return true;
+}
+
 /** Throws unless `value` is a non-empty CloudEvents String. */
 export function checkText(name: string, value: unknown, code: EventErrorCode = "invalid-event"): void {
-  if (typeof value !== "string" || value === "" || forbidden.test(value)) {
+  if (typeof value !== "string" || value === "" || !isClean(value)) {
     throw new EventError(code, `${name} must be a non-empty string without control characters`);
   }
 }
@@ -67,7 +76,7 @@ export function checkExtension(name: string, value: unknown, code: EventErrorCod
     throw new EventError(code, `extension "${name.slice(0, 64)}": a name is of a-z and 0-9, and no attribute`);
   }
   const legal = typeof value === "boolean" || (Number.isInteger(value) && value === ~~(value as number));
-  if (typeof value === "string" ? forbidden.test(value) : !legal) {
+  if (typeof value === "string" ? !isClean(value) : !legal) {
     throw new EventError(
       code,
       `extension "${name}" must be a string without control characters, a 32-bit integer or boolean`,

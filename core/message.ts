@@ -14,6 +14,8 @@ export interface HeaderCarrier {
   set(name: string, value: string): void;
   /** Every distinct name, as it was written. */
   keys(): string[];
+  /** Every name and value in the order of the message, flat: name, value, name, value. */
+  entries(): readonly string[];
 }
 
 /** An event encoded for one transport. */

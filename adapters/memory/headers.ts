@@ -14,6 +14,7 @@ export function pairHeaders(given: readonly (readonly [string, string])[]): Head
       const matches = same(name);
       pairs = [...pairs.filter((pair) => !matches(pair)), [name, value]];
     },
+    entries: () => pairs.flat(),
     keys: () => [...new Map(pairs.map(([name]) => [name.toLowerCase(), name])).values()],
   };
 }

@@ -65,6 +65,13 @@ class Headers implements HeaderCarrier {
     return names;
   }
 
+  entries(): readonly string[] {
+    const lines = this.#load();
+    const entries: string[] = [];
+    for (let i = 0; i < lines.length; i += 3) entries.push(lines[i]!, lines[i + 2]!);
+    return entries;
+  }
+
   #load(): readonly string[] {
     const message = this.#message;
     if (message) {

@@ -134,6 +134,8 @@ export function createOutbox(
 
   const write = (): void => {
     gathered = 0;
+    // Dialling, though the status that says so is still to come. The next dial looks the same, and drops what is written.
+    if (!connection.info) return;
     if (info !== connection.info) {
       // The client may have dialled. PINGs on their way tell, by their answer or their rejection; nothing may overtake
       // what they cover. Without a PING what was written counts as lost.

@@ -12,6 +12,15 @@ export function decodeText(bytes: Uint8Array): string {
   }
 }
 
+/** Whether brackets open more often than `most` times; strings are not looked at. A native search per bracket is cheap. */
+function opensOften(text: string, most: number): boolean {
+  let opened = 0;
+  for (const bracket of ["{", "["]) {
+    for (let at = text.indexOf(bracket); at >= 0; at = text.indexOf(bracket, at + 1)) if (++opened > most) return true;
+  }
+  return false;
+}
+
 /** Nesting of JSON text, without parsing it. */
 function depth(text: string): number {
   let deepest = 0;
@@ -37,15 +46,16 @@ function refuseProto(key: string, value: unknown): unknown {
  */
 export function parseJson(text: string, limits: Limits, of: "data" | "document" = "data"): unknown {
   const deepest = limits.maxJsonDepth + (of === "document" ? 1 : 0);
-  // Text of n characters nests n/2 deep at most (valid JSON), so that short text needs no look.
-  if (text.length > deepest && depth(text) > deepest) {
+  // Where few brackets open none nests deep: most texts need no closer look.
+  if (opensOften(text, deepest) && depth(text) > deepest) {
     throw new EventError("malformed-message", `the JSON nests deeper than ${deepest} levels`);
   }
   // "\u005f" is another way to write an underscore.
   const suspicious = text.includes("__proto__") || text.includes("\\u005");
   try {
     // A byte order mark is no part of JSON, and a reader may pass over one (RFC 8259, section 8.1).
-    return JSON.parse(text.replace(/^\ufeff/, ""), suspicious ? refuseProto : undefined);
+    const json = text.charCodeAt(0) === 0xfeff ? text.slice(1) : text;
+    return suspicious ? JSON.parse(json, refuseProto) : JSON.parse(json);
   } catch (cause) {
     if (cause instanceof EventError) throw cause;
     // Not as the cause: the parser's message quotes the payload, which may be private.

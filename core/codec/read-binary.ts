@@ -1,6 +1,6 @@
 import { copyExtensions } from "../check-event.ts";
 import { EventError } from "../errors.ts";
-import type { CloudEvent } from "../event.ts";
+import { type CloudEvent, optionalAttributes } from "../event.ts";
 import type { Limits } from "../limits.ts";
 import type { IncomingMessage } from "../message.ts";
 import type { HeaderBinding } from "../transport.ts";
@@ -39,28 +39,69 @@ function plainBytes(body: Uint8Array): Uint8Array {
   return body.constructor === Uint8Array ? body : new Uint8Array(body.buffer, body.byteOffset, body.byteLength);
 }
 
-/** The event of a binary-mode message, or undefined when the message is not one. */
-export function decodeBinary(message: IncomingMessage, binding: HeaderBinding, limits: Limits): CloudEvent | undefined {
-  const { headers, body } = message;
-  const { prefix } = binding;
-  if (headers.get(`${prefix}specversion`) === undefined) return undefined;
-  const event: Record<string, unknown> = {};
-  const extensions = copyExtensions();
-  for (const key of headers.keys()) {
-    const lower = key.toLowerCase();
-    const isType = lower === binding.contentType;
-    if (!isType && !lower.startsWith(prefix)) continue;
-    const name = isType ? "datacontenttype" : lower.slice(prefix.length);
-    const all = headers.getAll(key);
-    if (all.length > 1) throw new EventError("malformed-message", `header ${key} stands ${all.length} times`);
-    // Content-Type is a header of HTTP's own and not encoded.
-    const value = lower.startsWith(prefix) ? attributeValue(key, all[0]!, binding) : all[0]!;
-    if (name === "specversion") checkVersion(value);
-    else if (!isAttribute(name)) extensions[name] = value;
-    // Some writers put the media type into ce_datacontenttype as well, which the bindings forbid.
-    else if ((event[name] ?? value) === value) event[name] = value;
-    else throw new EventError("malformed-message", `two headers say different things about ${name}`);
+/** What headers' names say, by binding. Names come from the network: what is remembered stays bounded. */
+const known = /* @__PURE__ */ new Map<HeaderBinding, Map<string, string | null | undefined>>();
+const maxKnown = 500;
+
+/** The attribute whose header this is, null for Content-Type itself; undefined for a header of another kind. */
+function attributeOf(header: string, binding: HeaderBinding): string | null | undefined {
+  let names = known.get(binding);
+  if (!names || names.size > maxKnown) {
+    if (known.size > maxKnown) known.clear();
+    names = new Map();
+    known.set(binding, names);
   }
-  event.data = decodeData(body, event.datacontenttype as string | undefined, limits);
+  const found = names.get(header);
+  if (found !== undefined || names.has(header)) return found;
+  const lower = header.toLowerCase();
+  let name: string | null | undefined;
+  if (lower.startsWith(binding.prefix)) name = lower.slice(binding.prefix.length);
+  else if (lower === binding.contentType) name = null;
+  names.set(header, name);
+  return name;
+}
+
+/** The event of a binary-mode message, or undefined when the message is not one. `entries` are its headers. */
+export function decodeBinary(
+  { headers, body }: IncomingMessage,
+  entries: readonly string[],
+  binding: HeaderBinding,
+  limits: Limits,
+): CloudEvent | undefined {
+  if (headers.get(`${binding.prefix}specversion`) === undefined) return undefined;
+  const attributes: Record<string, string | undefined> = {
+    specversion: undefined,
+    id: undefined,
+    source: undefined,
+    type: undefined,
+    time: undefined,
+    subject: undefined,
+    datacontenttype: undefined,
+    dataschema: undefined,
+  };
+  const extensions = copyExtensions();
+  let contentType: string | undefined;
+  for (let i = 0; i < entries.length; i += 2) {
+    const header = entries[i]!;
+    const name = attributeOf(header, binding);
+    if (name === undefined) continue;
+    const into = name === "specversion" || (name !== null && isAttribute(name)) ? attributes : extensions;
+    if ((name === null ? contentType : into[name]) !== undefined) {
+      throw new EventError("malformed-message", `header ${header} stands ${headers.getAll(header).length} times`);
+    }
+    // Content-Type is a header of HTTP's own and not encoded.
+    if (name === null) contentType = entries[i + 1]!;
+    else into[name] = attributeValue(header, entries[i + 1]!, binding);
+  }
+  const { specversion, id, source, type, datacontenttype = contentType } = attributes;
+  checkVersion(specversion);
+  // Some writers put the media type into ce_datacontenttype as well, which the bindings forbid.
+  if ((contentType ?? datacontenttype) !== datacontenttype) {
+    throw new EventError("malformed-message", "two headers say different things about datacontenttype");
+  }
+  attributes.datacontenttype = datacontenttype;
+  const event: Record<string, unknown> = { id, source, type };
+  for (const name of optionalAttributes) if (attributes[name] !== undefined) event[name] = attributes[name];
+  event.data = decodeData(body, datacontenttype, limits);
   return finishEvent(event, extensions);
 }

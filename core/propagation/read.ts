@@ -2,7 +2,8 @@ import {
   type BaggageEntry,
   baggageEntryMetadataFromString,
   type Context,
-  isSpanContextValid,
+  INVALID_SPANID,
+  INVALID_TRACEID,
   propagation,
   type SpanContext,
   type TextMapGetter,
@@ -25,18 +26,25 @@ export function parseTraceParent(text: string): SpanContext | undefined {
     traceFlags: Number.parseInt(parts[4]!, 16) & knownFlags,
     isRemote: true,
   };
-  return isSpanContextValid(context) ? context : undefined;
+  // The pattern left nothing else to check.
+  return context.traceId !== INVALID_TRACEID && context.spanId !== INVALID_SPANID ? context : undefined;
 }
 
 /** The reading half of `w3cTraceContext`. */
 export function readTraceContext<Carrier>(context: Context, carrier: Carrier, getter: TextMapGetter<Carrier>): Context {
-  const parents = [getter.get(carrier, "traceparent") ?? []].flat();
+  const given = getter.get(carrier, "traceparent");
   // Two parents are a contradiction: the standard restarts the trace.
-  const span = parents.length === 1 ? parseTraceParent(parents[0]!.trim()) : undefined;
+  const parent = typeof given === "object" && given.length === 1 ? given[0] : given;
+  const span = typeof parent === "string" ? parseTraceParent(parent.trim()) : undefined;
   if (!span) return context;
-  const text = [getter.get(carrier, "tracestate") ?? []].flat().join(",");
-  const state = text.length <= hopSize ? parseTraceState(text) : undefined;
+  const text = joined(getter.get(carrier, "tracestate"));
+  const state = text !== "" && text.length <= hopSize ? parseTraceState(text) : undefined;
   return trace.setSpanContext(context, state ? { ...span, traceState: state } : span);
+}
+
+/** The values of one header as if they were written in one. */
+function joined(given: string | string[] | undefined): string {
+  return typeof given === "object" ? given.join(",") : (given ?? "");
 }
 
 /** Decodes percent-encoding; bytes that are no UTF-8 become U+FFFD, as the standard says. */
@@ -59,13 +67,12 @@ export function readBaggage<Carrier>(
   maxBytes = 8192,
   maxMembers = 180,
 ): Context {
+  const text = joined(getter.get(carrier, "baggage"));
+  if (text === "") return context;
   const entries: Record<string, BaggageEntry> = Object.create(null);
   let members = 0;
   let bytes = 0;
-  for (const part of [getter.get(carrier, "baggage") ?? []]
-    .flat()
-    .join(",")
-    .split(",", maxMembers + 1)) {
+  for (const part of text.split(",", maxMembers + 1)) {
     bytes += part.length + 1;
     if (bytes > maxBytes + 1 || members === maxMembers) break;
     const [pair, ...properties] = part.split(";");

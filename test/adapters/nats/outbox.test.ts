@@ -81,7 +81,11 @@ describe("the outage buffer", () => {
         expect([...stored]).toEqual(Array.from({ length: accepted }, (_, n) => String(n)));
         expect(connection.stored.length - accepted).toBeLessThanOrEqual(mayRepeat);
       }),
-      { numRuns: 500 },
+      // The example: what is posted between two dials must not go out before what the second one dropped.
+      {
+        numRuns: 500,
+        examples: [[[{ do: "die", reads: 0 }, { do: "notice" }, { do: "dial" }, { do: "post", count: 20 }]]],
+      },
     );
   });
 

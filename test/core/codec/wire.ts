@@ -61,6 +61,7 @@ function fetchHeaders(headers: Headers): HeaderCarrier {
     getAll: (name) => [headers.get(name) ?? []].flat(),
     set: (name, value) => headers.set(name, value),
     keys: () => [...headers.keys()],
+    entries: () => [...headers].flat(),
   };
 }
 
