@@ -49,13 +49,9 @@ const forbidden = /[\p{Cc}\p{Cs}\p{NChar}]/u;
 const rfc3339 = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/i;
 const reservedNames = new Set<string>(["id", "source", "type", "specversion", "data", ...optionalAttributes]);
 
-/** Whether text may be a CloudEvents String. Most is ASCII, of which the expression need not be asked. */
+/** Whether text may be a CloudEvents String. Most is ASCII, which is found out sooner. */
 function isClean(text: string): boolean {
-  for (let i = 0; i < text.length; i++) {
-    const char = text.charCodeAt(i);
-    if (char < 0x20 || char > 0x7e) return !forbidden.test(text);
-  }
-  return true;
+  return /^[ -~]*$/.test(text) || !forbidden.test(text);
 }
 
 /** Throws unless `value` is a non-empty CloudEvents String. */

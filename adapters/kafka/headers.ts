@@ -1,5 +1,5 @@
 import type { HeaderCarrier } from "../../core/message.ts";
-import { decode } from "./utf8.ts";
+import { decodeAgain } from "./utf8.ts";
 
 /** Header entries as a record holds them: name, value, name, value. */
 export type RawHeaders = readonly (string | Uint8Array | null)[];
@@ -63,9 +63,9 @@ export class KafkaHeaders implements HeaderCarrier {
   }
 }
 
-function textOf(entry: string | Uint8Array | null): string {
+function textOf(entry: string | Uint8Array | null, place: number): string {
   if (typeof entry === "string") return entry;
-  return entry ? decode(entry) : "";
+  return entry ? decodeAgain(entry, place) : "";
 }
 
 /** Where the name stands next, or -1. */

@@ -12,3 +12,26 @@ export const decode: (bytes: Uint8Array) => string =
   typeof globalThis.Buffer === "function"
     ? (bytes) => (globalThis.Buffer.isBuffer(bytes) ? bytes.toString("utf8") : decoder.decode(bytes))
     : (bytes) => decoder.decode(bytes);
+
+/** What stood at each place of the record before. */
+const before: string[] = [];
+const maxPlaces = 64;
+
+/**
+ * Decodes what stands at the `place` of a record, names and values counted alike: what the record before had there
+ * mostly comes again, and comparing costs a tenth of decoding.
+ */
+export function decodeAgain(bytes: Uint8Array, place: number): string {
+  const last = before[place];
+  if (last !== undefined && isAscii(bytes, last)) return last;
+  const text = decode(bytes);
+  if (place < maxPlaces) before[place] = text;
+  return text;
+}
+
+/** Whether the bytes are this text, and ASCII: only there is a byte a character. */
+function isAscii(bytes: Uint8Array, text: string): boolean {
+  if (bytes.length !== text.length) return false;
+  for (let i = 0; i < bytes.length; i++) if (bytes[i]! > 0x7f || bytes[i] !== text.charCodeAt(i)) return false;
+  return true;
+}

@@ -1,5 +1,5 @@
 import type { IncomingRecord, OutgoingRecord } from "../driver.ts";
-import { decode, encode } from "../utf8.ts";
+import { decodeAgain, encode } from "../utf8.ts";
 import type { VendorBatch, VendorMessage, VendorRecord } from "./vendor.ts";
 
 // Names recur with every record. A name that comes twice in one record needs a buffer of its own, see below.
@@ -74,7 +74,7 @@ export class PlatformaticRecord implements IncomingRecord {
   get headers(): IncomingRecord["headers"] {
     if (this.#headers) return this.#headers;
     const entries: (string | Uint8Array | null)[] = [];
-    for (const [name, value] of this.#record.headers) entries.push(decode(name), value ?? null);
+    for (const [name, value] of this.#record.headers) entries.push(decodeAgain(name, entries.length), value ?? null);
     this.#headers = entries;
     return entries;
   }
