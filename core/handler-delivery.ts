@@ -10,14 +10,25 @@ export class DeliveryView implements HandlerDelivery {
   readonly #event: CloudEvent;
   readonly #publish: Publisher["publish"];
   readonly attempt: number;
-  readonly context: Context;
+  #context: Context | (() => Context);
 
-  constructor(delivery: Delivery, event: CloudEvent, attempt: number, context: Context, publish: Publisher["publish"]) {
+  /** `context` may be a function: it is called when the context is asked for. */
+  constructor(
+    delivery: Delivery,
+    event: CloudEvent,
+    attempt: number,
+    context: Context | (() => Context),
+    publish: Publisher["publish"],
+  ) {
     this.#delivery = delivery;
     this.#event = event;
     this.attempt = attempt;
-    this.context = context;
+    this.#context = context;
     this.#publish = publish;
+  }
+  get context(): Context {
+    if (typeof this.#context === "function") this.#context = this.#context();
+    return this.#context;
   }
   get key(): string | undefined {
     const { partitionkey } = this.#event.extensions;

@@ -4,7 +4,7 @@ import type { CloudEvent } from "./event.ts";
 import type { IncomingMessage } from "./message.ts";
 import { type ReceivedEvent, receivedGetter } from "./propagation/carrier.ts";
 import { parseTraceParent, readBaggage, readTraceContext } from "./propagation/read.ts";
-import { validate } from "./schema.ts";
+import { type StandardSchema, validate } from "./schema.ts";
 import type { Attributes } from "./telemetry/tracing.ts";
 import type { Capabilities } from "./transport.ts";
 import type { Versions } from "./versions.ts";
@@ -12,7 +12,7 @@ import type { Versions } from "./versions.ts";
 /** Makes of a received event what a handler gets. */
 export interface Reader {
   /** The event in its current version, with its data as the schema's output. */
-  typed(event: CloudEvent): Promise<CloudEvent>;
+  typed(event: CloudEvent): CloudEvent | Promise<CloudEvent>;
   /** The context that the sender gave. */
   extract(received: ReceivedEvent): Context;
 }
@@ -20,18 +20,21 @@ export interface Reader {
 /** Makes the reader of a bus. */
 export function createReader({ router, propagator }: Environment, versions: Versions): Reader {
   return {
-    async typed(received) {
+    typed(received) {
       const event = versions.lift(received);
       const schema = router.definition(event.type)?.schema;
-      if (!schema) return event;
-      const data = await validate(schema, event.data, `event ${event.id} of type "${event.type}"`);
-      return data === event.data ? event : Object.freeze({ ...event, data });
+      return schema ? checked(schema, event) : event;
     },
     extract(received) {
       if (propagator) return propagator.extract(ROOT_CONTEXT, received, receivedGetter);
       return readBaggage(readTraceContext(ROOT_CONTEXT, received, receivedGetter), received, receivedGetter);
     },
   };
+}
+
+async function checked(schema: StandardSchema, event: CloudEvent): Promise<CloudEvent> {
+  const data = await validate(schema, event.data, `event ${event.id} of type "${event.type}"`);
+  return data === event.data ? event : Object.freeze({ ...event, data });
 }
 
 /** Adds what tells one message from others, for its span or the link to it. */

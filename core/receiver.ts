@@ -8,7 +8,7 @@ import { DeliveryView } from "./handler-delivery.ts";
 import type { Publisher } from "./publisher.ts";
 import { describeMessage, linksTo, type Reader } from "./reader.ts";
 import { createOutcomes, type Reception, type Registration } from "./reception.ts";
-import { type Attributes, endSpan, spanKinds } from "./telemetry/tracing.ts";
+import { type Attributes, endSpan, isContextManaged, spanKinds } from "./telemetry/tracing.ts";
 import type { Delivery } from "./transport.ts";
 
 /** Makes the function that takes one delivery from message to verdict. */
@@ -34,11 +34,21 @@ export function createReceiver(
       event = decodeMessage(delivery.message, binding, limits);
       const registration = reception.find(event.type);
       if (registration) {
-        const opened = open(delivery, event, registration.options);
-        span = opened.span;
-        if (registration.options.validate ?? true) event = await reader.typed(event);
-        const view = new DeliveryView(delivery, event, attempt, opened.context, publish);
-        await contextApi.with(opened.context, registration.handler, undefined, event, view);
+        const { handler, options } = registration;
+        const received = { message: delivery.message, event };
+        const sent = (): Context => trusted(reader.extract(received), options);
+        let context: Context | undefined;
+        if (tracing.active()) {
+          const opened = open(delivery, event, options);
+          span = opened.span;
+          context = opened.context;
+        } else if (isContextManaged()) context = sent();
+        if (options.validate ?? true) {
+          const typed = reader.typed(event);
+          event = typed instanceof Promise ? await typed : typed;
+        }
+        const view = new DeliveryView(delivery, event, attempt, context ?? sent, publish);
+        await (context ? contextApi.with(context, handler, undefined, event, view) : handler(event, view));
       } else metrics()?.unhandled.add(1, { "messaging.system": system });
       outcomes.ack(delivery);
     } catch (reason) {
@@ -50,16 +60,15 @@ export function createReceiver(
     return result;
   };
 
-  /** The context in which the handler runs, and its span. */
+  /** The span of a delivery, and the context in which its handler runs. */
   function open(
-    { message }: Delivery,
+    delivery: Delivery,
     event: CloudEvent,
-    { trust = "continue", correlation = "parent" }: Registration["options"],
-  ): { context: Context; span?: Span } {
+    options: Registration["options"],
+  ): { readonly context: Context; readonly span: Span } {
+    const { message } = delivery;
     const sent = reader.extract({ message, event });
-    let context = trust === "continue" ? sent : ROOT_CONTEXT;
-    if (correlation === "link") context = trace.deleteSpan(context);
-    if (!tracing.active()) return { context };
+    const context = trusted(sent, options);
     const attributes: Attributes = {
       "messaging.operation.name": "process",
       "messaging.operation.type": "process",
@@ -71,8 +80,14 @@ export function createReceiver(
       spanKinds.process,
       describeMessage(attributes, capabilities, message, event),
       context,
-      trust === "drop" ? [] : linksTo(event, sent),
+      options.trust === "drop" ? [] : linksTo(event, sent),
     );
     return { context: trace.setSpan(context, span), span };
   }
+}
+
+/** What counts of the context that a sender gave. */
+function trusted(sent: Context, { trust = "continue", correlation = "parent" }: Registration["options"]): Context {
+  const context = trust === "continue" ? sent : ROOT_CONTEXT;
+  return correlation === "link" ? trace.deleteSpan(context) : context;
 }

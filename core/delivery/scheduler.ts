@@ -45,8 +45,12 @@ interface Item {
   timer?: Timer;
 }
 
+/** For each key with a delivery that is ready, running or pausing: what came after it. */
+type Keys = Map<string, Item[]>;
+
 interface Lane {
   readonly items: Set<Item>;
+  readonly keys: Keys;
   /** Order of the furthest delivery that was started. */
   furthest: number;
   /** Set while the lane is being revoked: called when it is empty. */
@@ -56,8 +60,8 @@ interface Lane {
 /** Makes a scheduler. */
 export function createScheduler({ clock, concurrency, byKey, run, done }: SchedulerOptions): Scheduler {
   const lanes = new Map<string, Lane>();
-  /** For each key with a delivery that is ready, running or pausing: what came after it. */
-  const keys = new Map<string, Item[]>();
+  /** By the lane's name, since a lane that comes back waits for what still runs of it. */
+  const allKeys = new Map<string, Keys>();
   const ready: (Item | undefined)[] = [];
   let head = 0; // of `ready`: shifting a long array costs its length
   let active = 0;
@@ -75,19 +79,26 @@ export function createScheduler({ clock, concurrency, byKey, run, done }: Schedu
       return;
     }
     const { lane: name, message } = delivery;
-    const lane = lanes.get(name) ?? { items: new Set(), furthest: -1 };
-    lanes.set(name, lane);
-    const key = byKey && message.key !== undefined ? `${name}\n${message.key}` : undefined;
-    const behind = key === undefined ? undefined : keys.get(key);
+    const lane = lanes.get(name) ?? open(name);
+    const key = byKey ? message.key : undefined;
+    const behind = key === undefined ? undefined : lane.keys.get(key);
     const state = behind ? "behind" : "ready";
     held++;
     const item: Item = { delivery, lane, order: arrivals++, key, attempt: delivery.attempt, state };
     lane.items.add(item);
     if (behind) behind.push(item);
     else {
-      if (key !== undefined) keys.set(key, []);
+      if (key !== undefined) lane.keys.set(key, []);
       enqueue(item);
     }
+  }
+
+  function open(name: string): Lane {
+    const keys = allKeys.get(name) ?? new Map();
+    allKeys.set(name, keys);
+    const lane: Lane = { items: new Set(), keys, furthest: -1 };
+    lanes.set(name, lane);
+    return lane;
   }
 
   function enqueue(item: Item): void {
@@ -132,9 +143,9 @@ export function createScheduler({ clock, concurrency, byKey, run, done }: Schedu
   function finish(item: Item): void {
     leave(item);
     if (item.key === undefined) return;
-    const next = keys.get(item.key)?.shift();
+    const next = item.lane.keys.get(item.key)?.shift();
     if (next) enqueue(next);
-    else keys.delete(item.key);
+    else item.lane.keys.delete(item.key);
   }
 
   function leave(item: Item): void {
@@ -148,6 +159,7 @@ export function createScheduler({ clock, concurrency, byKey, run, done }: Schedu
 
   /** Gives a delivery back, and with it what waits behind it: it may not overtake. */
   function release(item: Item): void {
+    const { keys } = item.lane;
     const behind = item.key === undefined ? undefined : keys.get(item.key);
     const holds = item.state !== "behind";
     const gone = holds ? [item, ...(behind ?? [])] : [item];
