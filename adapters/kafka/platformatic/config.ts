@@ -42,8 +42,9 @@ export function producerConfig(options: PlatformaticDriverOptions): VendorConfig
   };
 }
 
-// Bounds what one fetch brings of a partition. The broker sends a larger batch whole.
-export const partitionMaxBytes: number = 256 * 1024;
+// Bounds what one fetch brings of a partition. The broker sends a larger batch whole. As with Kafka's own clients: a
+// quarter of it made the bus wait for the network more than it worked.
+export const partitionMaxBytes: number = 1024 * 1024;
 
 /** A client that reads and never joins. */
 export function readerConfig(options: PlatformaticDriverOptions): VendorConfig {

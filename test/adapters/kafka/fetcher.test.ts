@@ -41,7 +41,7 @@ describe("a fetcher", () => {
   it("asks for no more of a partition than it may hold, until that is taken", async () => {
     fetcher.add([at(0)]);
     await until(1);
-    client.fetches[0]!.answer(fetched("t", 0, [batchOf(0, 3, 100 * KiB)]));
+    client.fetches[0]!.answer(fetched("t", 0, [batchOf(0, 3, 400 * KiB)]));
     await quiet();
     expect(client.fetches.length).toBe(1);
     expect(offsets(1)).toEqual([0]);
