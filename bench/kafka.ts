@@ -141,8 +141,26 @@ export function consuming(newDriver: () => KafkaDriver): Contender {
   };
 }
 
-/** Consuming through the bus, against the client's raw loop over what `consume` brings. */
-export async function consumption(brokers: string): Promise<Comparison> {
+/** Consuming through the bus, against the client's raw loop over what `consume` brings, which looks at none of it. */
+export const consumption = (brokers: string): Promise<Comparison> =>
+  againstConsume(brokers, "Kafka: consume, the loop looks at nothing", () => undefined);
+
+/** The same against a loop that reads what an event consists of: its headers as text, and its data. */
+export const decoded = (brokers: string): Promise<Comparison> =>
+  againstConsume(brokers, "Kafka: consume, the loop reads headers and data", ({ headers = [], value }) => {
+    const read: Record<string, string> = {};
+    for (const header of headers) {
+      for (const name in header) read[name] = String(header[name]);
+    }
+    if (read.ce_id === undefined || JSON.parse(String(value)) === null) throw new Error("not what was written");
+  });
+
+interface RawRecord {
+  readonly headers?: readonly Record<string, Uint8Array | string>[];
+  readonly value: Uint8Array | null;
+}
+
+async function againstConsume(brokers: string, title: string, read: (record: RawRecord) => void): Promise<Comparison> {
   const confluent = await native();
   const newDriver = (): KafkaDriver => confluentDriver({ brokers: [brokers] });
   const bus = createEventBus({ source, transports: { kafka: kafkaTransport({ driver: newDriver() }) } });
@@ -163,10 +181,11 @@ export async function consumption(brokers: string): Promise<Comparison> {
       let seen = 0;
       let start = 0;
       while (seen < count) {
-        const records = await new Promise<unknown[]>((resolve) => {
-          consumer.consume(batch, (error: unknown, list: unknown[]) => resolve(error ? [] : list));
+        const records = await new Promise<readonly RawRecord[]>((resolve) => {
+          consumer.consume(batch, (error: unknown, list: unknown) => resolve(error ? [] : (list as RawRecord[])));
         });
         if (seen === 0 && records.length > 0) start = performance.now();
+        for (const record of records) read(record);
         seen += records.length;
       }
       const elapsedMs = performance.now() - start;
@@ -174,7 +193,7 @@ export async function consumption(brokers: string): Promise<Comparison> {
       return elapsedMs;
     },
   };
-  return await compare("Kafka: consume", 0.9, [consuming(newDriver), theirs], consumeTurns);
+  return await compare(title, 0.9, [consuming(newDriver), theirs], consumeTurns);
 }
 
 /** Prints how long the client's `eachMessage` takes for `count` records: run in a process of its own. */

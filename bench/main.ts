@@ -4,7 +4,7 @@ import { startKafka } from "../test/support/kafka-broker.ts";
 import { startNatsServer } from "../test/support/nats-server.ts";
 import type { Comparison } from "./harness.ts";
 import * as overJetStream from "./jetstream.ts";
-import { batcher, batches, consumption, eachMessage } from "./kafka.ts";
+import { batcher, batches, consumption, decoded, eachMessage } from "./kafka.ts";
 import { platformaticBatches, platformaticConsumption } from "./kafka-platformatic.ts";
 import { post, publish, traced } from "./nats.ts";
 
@@ -41,6 +41,7 @@ const comparisons: Record<string, () => Promise<Comparison>> = {
   "kafka-batches": () => overKafka(batches),
   "kafka-batcher": () => overKafka(batcher),
   "kafka-consume": () => overKafka(consumption),
+  "kafka-consume-decoded": () => overKafka(decoded),
   "kafka-platformatic-batches": () => overKafka(platformaticBatches),
   "kafka-platformatic-consume": () => overKafka(platformaticConsumption),
 };

@@ -10,8 +10,11 @@ import type { KafkaSettings } from "./options.ts";
 import { Poller } from "./poller.ts";
 import type { StatusBoard } from "./status.ts";
 
-/** The most records one poll takes: it bounds by how much a partition overshoots its pause. */
-const pollBatch = 500;
+/**
+ * The most records one poll takes: it bounds by how much a partition overshoots its pause, and how long records wait
+ * here, which costs the garbage collector more than a poll costs the client.
+ */
+const pollBatch = 128;
 /** How long the same failure is not reported again, in milliseconds. */
 const repeatMs = 5_000;
 
