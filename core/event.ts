@@ -50,9 +50,7 @@ const rfc3339 = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/i;
 const reservedNames = new Set<string>(["id", "source", "type", "specversion", "data", ...optionalAttributes]);
 
 /** Whether text may be a CloudEvents String. Most is ASCII, which is found out sooner. */
-function isClean(text: string): boolean {
-  return /^[ -~]*$/.test(text) || !forbidden.test(text);
-}
+const isClean = (text: string): boolean => /^[ -~]*$/.test(text) || !forbidden.test(text);
 
 /** Throws unless `value` is a non-empty CloudEvents String. */
 export function checkText(name: string, value: unknown, code: EventErrorCode = "invalid-event"): void {
@@ -61,28 +59,25 @@ export function checkText(name: string, value: unknown, code: EventErrorCode = "
   }
 }
 
-/** Throws unless `time` is a timestamp of RFC 3339. */
-function checkTime(time: string, code: EventErrorCode = "invalid-event"): void {
-  if (!rfc3339.test(time)) throw new EventError(code, `time must be an RFC 3339 timestamp, not "${time.slice(0, 64)}"`);
-}
-
 /** Throws unless the name and value may be an extension. */
 export function checkExtension(name: string, value: unknown, code: EventErrorCode = "invalid-event"): void {
   if (!/^[a-z0-9]+$/.test(name) || reservedNames.has(name)) {
-    throw new EventError(code, `extension "${name.slice(0, 64)}": a name is of a-z and 0-9, and no attribute`);
+    throw new EventError(code, `extension "${name.slice(0, 64)}" must be named by a-z0-9, not as an attribute`);
   }
-  const legal = typeof value === "boolean" || (Number.isInteger(value) && value === ~~(value as number));
-  if (typeof value === "string" ? !isClean(value) : !legal) {
+  const is32Bit = Number.isInteger(value) && value === ~~(value as number);
+  if (typeof value === "string" ? !isClean(value) : !is32Bit && typeof value !== "boolean") {
     throw new EventError(
       code,
-      `extension "${name}" must be a string without control characters, a 32-bit integer or boolean`,
+      `extension "${name}" must be a string without control characters, 32-bit integer or boolean`,
     );
   }
 }
 
 /** Throws unless every optional attribute that is there is what CloudEvents 1.0 asks for. */
-export function checkOptional(given: EventAttributes, code?: EventErrorCode): void {
+export function checkOptional(given: EventAttributes, code: EventErrorCode = "invalid-event"): void {
   for (const name of optionalAttributes) if (given[name] !== undefined) checkText(name, given[name], code);
-  if (given.time !== undefined) checkTime(given.time, code);
+  if (given.time !== undefined && !rfc3339.test(given.time)) {
+    throw new EventError(code, `time must be RFC 3339, not ${given.time.slice(0, 64)}`);
+  }
   for (const name in given.extensions) checkExtension(name, given.extensions[name], code);
 }

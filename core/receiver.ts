@@ -8,7 +8,8 @@ import { DeliveryView } from "./handler-delivery.ts";
 import type { Publisher } from "./publisher.ts";
 import { describeMessage, linksTo, type Reader } from "./reader.ts";
 import { createOutcomes, type Reception, type Registration } from "./reception.ts";
-import { type Attributes, endSpan, isContextManaged, spanKinds } from "./telemetry/tracing.ts";
+import { isContextManaged } from "./telemetry/context-manager.ts";
+import { type Attributes, endSpan, spanKinds } from "./telemetry/tracing.ts";
 import type { Delivery } from "./transport.ts";
 
 /** Makes the function that takes one delivery from message to verdict. */

@@ -1,10 +1,7 @@
 import {
   type Context,
-  context as contextApi,
-  createContextKey,
   type Link,
   ProxyTracerProvider,
-  ROOT_CONTEXT,
   type Span,
   SpanKind,
   type SpanOptions,
@@ -52,14 +49,6 @@ export function createTracing(given: TracerProvider | undefined): Tracing {
       return tracer.startSpan(name, { kind, attributes, links } as SpanOptions, context);
     },
   };
-}
-
-const probe = /* @__PURE__ */ ROOT_CONTEXT.setValue(/* @__PURE__ */ createContextKey("waybill probe"), true);
-const isProbed = (): boolean => contextApi.active() === probe;
-
-/** Whether a context manager is registered. Without one no code ever sees the context that it is called in. */
-export function isContextManaged(): boolean {
-  return contextApi.with(probe, isProbed);
 }
 
 /** Ends a span; with an error as failed, by the conventions for recording errors. */
