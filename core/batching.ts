@@ -34,6 +34,9 @@ export class BusBatch implements EventBatch {
   /** What waits for room, in the order of the calls. */
   readonly #parked: { readonly addition: Addition; readonly plan: Plan; readonly data: unknown }[] = [];
   readonly #flushes = new Set<Flush>();
+  /** Until the last event whose schema is asked has its place. */
+  #planning: Promise<void> | undefined;
+  #undecided = 0;
   #added = 0;
   #unsettled = 0;
   #closed = false;
@@ -86,18 +89,30 @@ export class BusBatch implements EventBatch {
     try {
       this.#checkOpen();
       const plan = this.#transmitter.plan(type, data, options);
-      if (plan instanceof Promise) {
-        plan
-          .then((found) => {
-            this.#checkOpen();
-            this.#accept(addition, found, data);
-          })
-          .catch((reason) => addition.refuse(reason));
-      } else this.#accept(addition, plan, data);
+      if (plan instanceof Promise || this.#planning) this.#afterOthers(addition, Promise.resolve(plan), data);
+      else this.#accept(addition, plan, data);
     } catch (reason) {
       addition.refuse(reason);
     }
     return addition.settled;
+  }
+
+  /** An event whose schema takes its time keeps its place: those added later wait for it. */
+  #afterOthers(addition: Addition, plan: Promise<Plan>, data: unknown): void {
+    plan.catch(() => undefined); // it may be refused before its turn
+    this.#undecided++;
+    const turn = (this.#planning ?? Promise.resolve())
+      .then(() => plan)
+      .then((found) => {
+        this.#checkOpen();
+        this.#accept(addition, found, data);
+      })
+      .catch((reason) => addition.refuse(reason))
+      .then(() => {
+        this.#undecided--;
+        if (this.#planning === turn) this.#planning = undefined;
+      });
+    this.#planning = turn;
   }
 
   #checkOpen(): void {
@@ -106,14 +121,12 @@ export class BusBatch implements EventBatch {
 
   /** Takes the event as soon as there is room, or settles it otherwise, as the policy says. */
   #accept(addition: Addition, plan: Plan, data: unknown): void {
+    if (addition.over) return;
     if (!this.#batcher.full() && this.#parked.length === 0) this.#enter(addition, plan, data);
     else if (this.#policy === "wait") this.#parked.push({ addition, plan, data });
     else if (this.#policy === "reject") {
       addition.refuse(this.#refusal("as many events as allowed wait for their batch already"));
-    } else {
-      this.#batcher.shift()?.abandon(this.#refusal("dropped for a newer event"));
-      this.#enter(addition, plan, data);
-    }
+    } else this.#enter(addition, plan, data);
   }
 
   #enter(addition: Addition, plan: Plan, data: unknown): void {
@@ -121,6 +134,10 @@ export class BusBatch implements EventBatch {
     try {
       this.#transmitter.enter(addition, plan, data, addition.options);
       addition.bytes = sizeOf(addition.sending.message);
+      // Only now: for an event that cannot be sent none is dropped.
+      if (this.#policy === "drop-oldest" && this.#batcher.full()) {
+        this.#batcher.shift()?.abandon(this.#refusal("dropped for a newer event"));
+      }
       this.#batcher.add(addition);
       if (this.#flushes.size > 0) this.#batcher.hurry();
     } catch (reason) {
@@ -158,15 +175,21 @@ export class BusBatch implements EventBatch {
     }).finally(() => limit?.stop());
   }
 
-  async close({ deadlineMs = 10_000 }: CloseOptions = {}): Promise<CloseReport> {
+  async close(options?: CloseOptions): Promise<CloseReport> {
+    const { cutOff, onItsWay } = await this.shut(options);
+    return { unsent: cutOff + onItsWay, unsettled: 0 };
+  }
+
+  /** Closes, and tells what waited to the end from what is on its way, which the transport settles and counts as well. */
+  async shut({ deadlineMs = 10_000 }: CloseOptions = {}): Promise<{ cutOff: number; onItsWay: number }> {
     this.#closed = true;
     await withinDeadline(this.#env.clock, deadlineMs, this.flush());
-    // What is on its way by now the transport settles.
-    const unsent = this.#unsettled;
+    const before = this.#unsettled;
     for (const { addition } of this.#parked.splice(0)) addition.settle(tooLate());
     for (let left = this.#batcher.shift(); left; left = this.#batcher.shift()) left.abandon(tooLate());
     this.#events.closed(this);
-    return { unsent, unsettled: 0 };
+    const onItsWay = this.#unsettled - this.#undecided;
+    return { cutOff: before - onItsWay, onItsWay };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

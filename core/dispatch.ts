@@ -110,7 +110,7 @@ export function createDispatcher(
     // A wildcard also reaches dead letters and retries, which only their literal names may.
     const { destination } = delivery.message;
     if (setAside.test(destination) && !literal.has(destination)) {
-      void delivery.settle({ kind: "ack" });
+      reception.settling(delivery.settle({ kind: "ack" }), delivery);
       subscription?.credit(1);
     } else scheduler.add(delivery);
   }

@@ -94,7 +94,8 @@ export class EventError extends Error {
   /** Returns an EventError as it is and wraps anything else, with `code` and the original as `cause`. */
   static from(reason: unknown, code: EventErrorCode = "transport-failed", retryable = false): EventError {
     if (reason instanceof EventError) return reason;
-    const message = reason instanceof Error ? reason.message : String(reason);
+    // An object need not have a text: one without prototype throws when it is asked for it.
+    const message = reason instanceof Error ? reason.message : typeof reason === "object" ? code : String(reason);
     return new EventError(code, message, { cause: reason, retryable });
   }
 }

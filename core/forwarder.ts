@@ -18,7 +18,7 @@ export function createForwarder({ checkOpen, router }: Environment, send: Publis
       const { type, data, extensions, ...attributes } = event;
       const kept = copyExtensions(extensions, options.extensions as Extensions);
       for (const extension in kept) if (kept[extension] === undefined) delete kept[extension];
-      const key = kept.partitionkey === undefined ? undefined : String(kept.partitionkey);
+      const key = options.key ?? (kept.partitionkey === undefined ? undefined : String(kept.partitionkey));
       const given = { ...attributes, key, extensions: kept };
       const name = options.transport;
       let plan: Plan;

@@ -100,6 +100,8 @@ export interface ForwardOptions<Name extends string = string> extends WaitOption
   /** Extensions that replace the event's own of that name; undefined removes one. */
   readonly extensions?: Readonly<Record<string, ExtensionValue | undefined>> | undefined;
   readonly context?: Context | undefined;
+  /** The key of the event where it stood beside it, as a record's does. Default: its `partitionkey`. */
+  readonly key?: string | undefined;
   /**
    * Names a copy, such as the third hop of an event: where the transport recognises repeats, it counts as another
    * message than the event itself and its other copies. Default: the event itself.

@@ -62,8 +62,9 @@ export function createOutbound(env: Environment): Outbound {
       legal.add(destination);
     }
     const id = options.id ?? ids();
-    // Another's event has the key and the time that it came with, or none.
-    const key = options.key ?? (foreign ? undefined : plan.definition?.key?.(data));
+    // Another's event has the key, the version and the time that it came with, or none.
+    const definition = foreign ? undefined : plan.definition;
+    const key = options.key ?? definition?.key?.(data);
     const startedMs = clock.now();
     checkOptions(options);
     if (key !== undefined) checkText("key", key);
@@ -74,7 +75,7 @@ export function createOutbound(env: Environment): Outbound {
       time: options.time ?? (foreign ? undefined : timestamp(startedMs)),
       subject: options.subject,
       datacontenttype: options.datacontenttype,
-      dataschema: options.dataschema ?? plan.definition?.dataschema,
+      dataschema: options.dataschema ?? definition?.dataschema,
       data,
       extensions: extensionsOf(options, key),
     } as CloudEvent;

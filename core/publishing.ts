@@ -50,6 +50,9 @@ export function createPublishing(env: Environment, outbound: Outbound, publisher
       batches.add(batch);
       return batch;
     },
-    close: async (options) => sumReports(await Promise.all(Array.from(batches, (batch) => batch.close(options)))),
+    async close(options) {
+      const closed = await Promise.all(Array.from(batches, (batch) => batch.shut(options)));
+      return sumReports(closed.map(({ cutOff }) => ({ unsent: cutOff, unsettled: 0 })));
+    },
   };
 }

@@ -1,4 +1,7 @@
 import { EventError } from "./errors.ts";
+import type { Route } from "./options.ts";
+import { matches } from "./pattern.ts";
+import { overlap } from "./pattern-overlap.ts";
 import { noRoute, type Router } from "./routing.ts";
 
 /** Where a subscriber finds events. */
@@ -21,7 +24,7 @@ export function reach(
   destination: string | undefined,
 ): readonly Reach[] {
   const { destination: usual = type, upcast = [] } = router.definition(type) ?? {};
-  const routes = router.routesOf(type);
+  const routes = routesOf(router, type);
   if (transport === undefined && routes.length === 0) throw noRoute(type);
   const ways = routes.flatMap(({ to, destination: own = usual }) => [to].flat().map((name) => ({ name, own })));
   const there = transport === undefined ? ways : ways.filter(({ name }) => name === transport);
@@ -33,4 +36,10 @@ export function reach(
     }
     return [own, ...upcast.map((older) => older.destination ?? own)].map((where) => ({ name, destination: where }));
   });
+}
+
+/** The routes that may take some of a type or pattern: up to the first that takes all of it. */
+export function routesOf({ routes }: Router, type: string): readonly Route[] {
+  const some = routes.filter((route) => overlap(route.type, type));
+  return some.slice(0, some.findIndex((route) => !route.when && matches(route.type, type)) + 1 || some.length);
 }

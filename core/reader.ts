@@ -1,4 +1,4 @@
-import { type Context, type Link, ROOT_CONTEXT, trace } from "@opentelemetry/api";
+import { type Context, diag, type Link, ROOT_CONTEXT, type TextMapPropagator, trace } from "@opentelemetry/api";
 import type { Environment } from "./environment.ts";
 import type { CloudEvent } from "./event.ts";
 import type { IncomingMessage } from "./message.ts";
@@ -26,10 +26,20 @@ export function createReader({ router, propagator }: Environment, versions: Vers
       return schema ? checked(schema, event) : event;
     },
     extract(received) {
-      if (propagator) return propagator.extract(ROOT_CONTEXT, received, receivedGetter);
+      if (propagator) return safely(propagator, received);
       return readBaggage(readTraceContext(ROOT_CONTEXT, received, receivedGetter), received, receivedGetter);
     },
   };
+}
+
+/** A propagator that throws on what a sender wrote costs the trace, not the event. */
+function safely(propagator: TextMapPropagator, received: ReceivedEvent): Context {
+  try {
+    return propagator.extract(ROOT_CONTEXT, received, receivedGetter);
+  } catch (reason) {
+    diag.warn("waybill: the propagator threw while it read a message", reason);
+    return ROOT_CONTEXT;
+  }
 }
 
 async function checked(schema: StandardSchema, event: CloudEvent): Promise<CloudEvent> {

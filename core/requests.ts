@@ -5,7 +5,9 @@ import { EventError } from "./errors.ts";
 import type { CloudEvent } from "./event.ts";
 import type { HandlerDelivery, PublishOptions, SubscribeOptions, WaitOptions } from "./options.ts";
 import type { Outbound } from "./outgoing.ts";
+import { routesOf } from "./reach.ts";
 import type { RawHandler } from "./reception.ts";
+import { noRoute } from "./routing.ts";
 import { validate } from "./schema.ts";
 import { type Subscriber, type Subscription, unsupported } from "./subscriber.ts";
 import { endSpan } from "./telemetry/tracing.ts";
@@ -26,7 +28,7 @@ export function createRequests(env: Environment, { prepare }: Outbound, subscrib
 
   async function request(type: string, data: unknown, options: PublishOptions & WaitOptions = {}): Promise<CloudEvent> {
     env.checkOpen();
-    const plan = router.plan(type);
+    const plan = router.plan(type, data, options);
     const { transport, definition } = plan;
     if (!transport.request) throw unsupported(plan.name, "requests");
     if (definition) await validate(definition.schema, data, type);
@@ -52,17 +54,20 @@ export function createRequests(env: Environment, { prepare }: Outbound, subscrib
   }
 
   async function respond(type: string, handler: RawHandler, options: SubscribeOptions = {}): Promise<Subscription> {
-    const planned = router.plan(type);
+    // Which events a route takes does not matter here: an answer goes where its request asks for it.
+    const name: string | undefined = options.transport ?? [routesOf(router, type)[0]?.to ?? []].flat()[0];
+    if (name === undefined) throw noRoute(type);
     if (options.batch) throw new EventError("invalid-option", "requests are answered one by one, not by batches");
-    const transport = options.transport === undefined ? planned.transport : router.transport(options.transport);
-    if (!transport.request) throw unsupported(options.transport ?? planned.name, "requests");
-    const plan = { ...planned, transport };
+    const transport = router.transport(name);
+    if (!transport.request) throw unsupported(name, "requests");
+    const definition = router.definition(type);
+    const plan = { type: `${type}.reply`, name, transport, definition: undefined };
     const answering = async (event: CloudEvent, delivery: HandlerDelivery): Promise<void> => {
       let answer: unknown;
       let failure: unknown;
       try {
         answer = await handler(event, delivery);
-        if (plan.definition?.reply) await validate(plan.definition.reply, answer, `the reply to "${type}"`);
+        if (definition?.reply) await validate(definition.reply, answer, `the reply to "${type}"`);
       } catch (reason) {
         failure = reason;
         answer = problem(EventError.from(reason, "handler-failed"));
@@ -85,7 +90,7 @@ export function createRequests(env: Environment, { prepare }: Outbound, subscrib
       { context }: HandlerDelivery,
     ): Promise<void> {
       const message = prepare(
-        { ...plan, type: `${type}.reply`, destination, definition: undefined },
+        { ...plan, destination },
         data,
         {
           context,
@@ -94,7 +99,7 @@ export function createRequests(env: Environment, { prepare }: Outbound, subscrib
         },
         "reply",
       ).message;
-      const [outcome] = await plan.transport.publish([message]);
+      const [outcome] = await transport.publish([message]);
       if (!outcome!.stored) throw outcome!.error;
     }
   }

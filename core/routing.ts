@@ -31,8 +31,8 @@ export interface Router {
   definition(type: string): EventDefinition | undefined;
   /** The names of the catalog, or undefined without one. */
   types(): readonly string[] | undefined;
-  /** The routes that may take a type or pattern: up to the first that takes all of it. */
-  routesOf(typeOrPattern: string): readonly Route[];
+  /** In the order in which they are asked. */
+  readonly routes: readonly Route[];
   /** The transport of that name; throws `invalid-option`. */
   transport(name: string): Transport;
 }
@@ -77,11 +77,6 @@ export function createRouter(catalog: Catalog | undefined, transports: Transport
     }
   }
 
-  function routesOf(type: string): readonly Route[] {
-    const found = usual.filter((route) => matches(route.type, type));
-    return found.slice(0, found.findIndex(({ when }) => !when) + 1 || found.length);
-  }
-
   function definition(type: string): EventDefinition | undefined {
     return catalog && Object.hasOwn(catalog, type) ? catalog[type] : undefined;
   }
@@ -90,7 +85,8 @@ export function createRouter(catalog: Catalog | undefined, transports: Transport
     const found = definition(type);
     checkText("type", type);
     if (isPattern(type)) throw new EventError("invalid-event", `"${type}" is a pattern, not a type`);
-    const made = routesOf(type).map((route) => {
+    const takers = usual.filter((route) => matches(route.type, type));
+    const made = takers.map((route) => {
       const { to, when, destination: own = found?.destination ?? type } = route;
       const plans: Choice[] = [];
       const common = {
@@ -127,7 +123,7 @@ export function createRouter(catalog: Catalog | undefined, transports: Transport
     route: (type, data, options) => choose(known.get(type) ?? plansOf(type), type, data, options),
     definition,
     types: () => catalog && Object.keys(catalog),
-    routesOf,
+    routes: usual,
     transport,
   };
 }

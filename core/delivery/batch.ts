@@ -92,8 +92,11 @@ export function createBatcher<T extends BatchItem>(
       timer?.cancel();
       timer = undefined;
     } else {
-      timer ??= clock.after(Math.max(0, since[0]! + lingerMs - clock.now()), () => {
+      const oldestMs = since[0]!;
+      // Never longer than that, though the host's clock was set back.
+      timer ??= clock.after(Math.min(lingerMs, Math.max(0, oldestMs + lingerMs - clock.now())), () => {
         timer = undefined;
+        if (since[0] === oldestMs) hurried = Math.max(hurried, 1);
         pump();
       });
     }

@@ -1,7 +1,11 @@
+import { ROOT_CONTEXT, trace } from "@opentelemetry/api";
 import { type Clock, sleep, systemClock } from "../clock.ts";
 import { EventError } from "../errors.ts";
 import type { CloudEvent } from "../event.ts";
 import type { ForwardOptions, HandlerDelivery, Receipt, SubscribeOptions } from "../options.ts";
+import { receivedGetter } from "../propagation/carrier.ts";
+import { readTraceContext } from "../propagation/read.ts";
+import { writeTraceContext } from "../propagation/write.ts";
 import type { Subscription } from "../subscriber.ts";
 
 /**
@@ -88,7 +92,8 @@ export async function createBridge(options: BridgeOptions): Promise<Bridge> {
     types,
     async (event, delivery) => {
       const hops = Number(event.extensions[hopsExtension] ?? 0) + 1;
-      if (!(hops <= maxHops)) {
+      // No bridge counts below 0: a sender who does would let a loop go on.
+      if (!(Number.isInteger(hops) && hops >= 1 && hops <= maxHops)) {
         throw new EventError("hop-limit", `event ${event.id} crossed ${hops - 1} bridges, ${maxHops} are allowed`);
       }
       const forward: ForwardOptions = {
@@ -96,6 +101,7 @@ export async function createBridge(options: BridgeOptions): Promise<Bridge> {
         destination: typeof to.destination === "function" ? to.destination(event) : to.destination,
         extensions: { [hopsExtension]: hops, ...creationContext(event, delivery, trusted) },
         context: delivery.context,
+        key: delivery.key,
         // An event may come back to where it was: a stream would take it for a repeat and drop it.
         copy: `bridge:${hops}`,
       };
@@ -127,8 +133,11 @@ function creationContext(
 ): ForwardOptions["extensions"] {
   if (!trusted) return { traceparent: undefined, tracestate: undefined };
   if (extensions.traceparent !== undefined) return {};
-  return {
-    traceparent: headers.get("traceparent") ?? headers.get("Xraceparent"),
-    tracestate: headers.get("tracestate"),
-  };
+  // Read and written again: what is legal in a header may not be so in an extension.
+  const sent = readTraceContext(ROOT_CONTEXT, { message: { headers } }, receivedGetter);
+  const context: ForwardOptions["extensions"] & {} = {};
+  writeTraceContext(trace.getSpanContext(sent), context, {
+    set: (into, name, value) => Object.assign(into, { [name]: value }),
+  });
+  return context;
 }

@@ -4,8 +4,8 @@ import type { IncomingMessage } from "../message.ts";
 
 /** What trace context is read from. */
 export interface ReceivedEvent {
-  readonly message: IncomingMessage;
-  readonly event: CloudEvent | undefined;
+  readonly message: Pick<IncomingMessage, "headers">;
+  readonly event?: CloudEvent | undefined;
 }
 
 function read({ message: { headers }, event }: ReceivedEvent, name: string): readonly string[] {

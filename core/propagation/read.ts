@@ -34,7 +34,7 @@ export function parseTraceParent(text: string): SpanContext | undefined {
 export function readTraceContext<Carrier>(context: Context, carrier: Carrier, getter: TextMapGetter<Carrier>): Context {
   const given = getter.get(carrier, "traceparent");
   // Two parents are a contradiction: the standard restarts the trace.
-  const parent = typeof given === "object" && given.length === 1 ? given[0] : given;
+  const parent = Array.isArray(given) && given.length === 1 ? given[0] : given;
   const span = typeof parent === "string" ? parseTraceParent(parent.trim()) : undefined;
   if (!span) return context;
   const text = joined(getter.get(carrier, "tracestate"));
@@ -44,7 +44,7 @@ export function readTraceContext<Carrier>(context: Context, carrier: Carrier, ge
 
 /** The values of one header as if they were written in one. */
 function joined(given: string | string[] | undefined): string {
-  return typeof given === "object" ? given.join(",") : (given ?? "");
+  return Array.isArray(given) ? given.join(",") : (given ?? "");
 }
 
 /** Decodes percent-encoding; bytes that are no UTF-8 become U+FFFD, as the standard says. */

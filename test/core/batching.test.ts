@@ -165,6 +165,58 @@ describe("bus.batch", () => {
     expect(clock.pending).toBe(0);
   });
 
+  test("closing the bus counts each event once: what is on its way is the transport's to count", async () => {
+    const { clock, bus, batch } = setUp({ maxEvents: 1, maxInFlight: 1, maxBuffered: 1 });
+    const fates = [0, 1, 2].map((n) => watch(batch.add("order.placed", { n })));
+    await loaded(clock);
+    const closing = bus.close({ deadlineMs: 100 });
+    await clock.advance(100);
+    expect(await closing).toEqual({ unsent: 2, unsettled: 0 });
+    expect(fates.map(code)).toEqual([undefined, "closed", "closed"]);
+  });
+
+  test("an event keeps its place though its schema takes longer than that of the next", async () => {
+    const transport = memoryTransport();
+    const slow = v.pipeAsync(
+      v.object({ n: v.number() }),
+      v.checkAsync(async ({ n }) => {
+        await new Promise((resolve) => setTimeout(resolve, n === 0 ? 20 : 0));
+        return n !== 2;
+      }),
+    );
+    const bus = createEventBus({
+      source: "/t",
+      events: defineEvents({
+        slow: { schema: slow },
+        fast: { schema: v.object({ n: v.number() }), destination: "slow" },
+      }),
+      transports: { memory: transport },
+    });
+    const batch = bus.batch({ lingerMs: 0 });
+    const results = await Promise.allSettled([
+      batch.add("slow", { n: 0 }, { key: "k" }),
+      batch.add("slow", { n: 1 }, { key: "k" }),
+      batch.add("slow", { n: 2 }, { key: "k" }),
+      batch.add("fast", { n: 3 }, { key: "k" }),
+    ]);
+    expect(results.map((result) => (result.status === "fulfilled" ? result.value.offset : result.reason.code))).toEqual(
+      [0, 1, "invalid-data", 2],
+    );
+    await bus.close();
+  });
+
+  test("nothing is dropped for an event that cannot be sent", async () => {
+    const { clock, batch, calls } = setUp({ maxEvents: 9, maxBuffered: 1, whenFull: "drop-oldest" });
+    const fate = watch(batch.add("order.placed", { n: 0 }));
+    await loaded(clock);
+    const refused = watch(batch.add("order.placed", { n: 1 }, { destination: "a b" }));
+    await clock.advance(10);
+    expect([code(refused), calls.length]).toEqual(["invalid-destination", 1]);
+    calls[0]!.answer(() => true);
+    await clock.advance(0);
+    expect(code(fate)).toBe("stored");
+  });
+
   test("closing the bus closes its batches first", async () => {
     const clock = fakeClock();
     const transport = memoryTransport({ clock });

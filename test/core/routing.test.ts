@@ -1,5 +1,6 @@
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { createEvent, createEventBus, EventError, type Route } from "waybill";
+import { memoryTransport } from "waybill/memory";
 import { chainTransport, headerOf } from "./chain-transport.ts";
 
 function setUp(routes: readonly Route<"a" | "b">[], durable: { a?: boolean; b?: boolean } = {}) {
@@ -15,6 +16,39 @@ const code = async (work: Promise<unknown>): Promise<string> => {
 };
 
 describe("routes", () => {
+  test("that work destinations out or look at the data carry requests and their answers", async () => {
+    const bus = createEventBus({
+      source: "/t",
+      transports: { memory: memoryTransport() },
+      routes: [
+        { type: "price.*", to: "memory", when: ({ data }) => (data as { sku: string }).sku !== "" },
+        { type: "**", to: "memory", destination: ({ type }) => `shop.${type}` },
+      ],
+    });
+    await bus.respond("price.quote", ({ data }) => data, { destination: "price.quote" });
+    expect((await bus.request("price.quote", { sku: "a" })).data).toEqual({ sku: "a" });
+    await bus.respond("stock.count", () => 7, { destination: "shop.stock.count" });
+    expect((await bus.request("stock.count", {})).data).toBe(7);
+    await bus.close();
+  });
+
+  test("of types under a pattern are listened to as well, where there is no catalog", async () => {
+    const bus = createEventBus({
+      source: "/t",
+      transports: { a: memoryTransport(), b: memoryTransport() },
+      routes: [
+        { type: "order.placed", to: "a" },
+        { type: "**", to: "b" },
+      ],
+    });
+    const seen: string[] = [];
+    await bus.subscribe("order.*", ({ type }) => void seen.push(type));
+    await bus.publish("order.placed", {});
+    await bus.publish("order.paid", {});
+    await vi.waitFor(() => expect(seen.toSorted()).toEqual(["order.paid", "order.placed"]));
+    await bus.close();
+  });
+
   test("pass an event on when their predicate does not hold", async () => {
     const large = ({ data }: { data: unknown }): boolean => (data as { amount: number }).amount > 100;
     const { bus } = setUp([

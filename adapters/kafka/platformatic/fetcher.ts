@@ -192,7 +192,6 @@ export class Fetcher {
   async #refused(partition: FetchedPartition, { errorCode }: VendorFetched): Promise<void> {
     partition.restUntil = Date.now() + retryMs;
     if (errorCode === code.unknownTopic || errorCode === code.unknownTopicId) {
-      partition.restUntil = Date.now() + 1_000;
       const gone = new EventError("invalid-destination", `Kafka has no partition ${idOf(partition)} any more`);
       this.#failed(gone);
     } else if (errorCode === code.offsetOutOfRange) {

@@ -27,6 +27,22 @@ const steps = fc.array(
 );
 
 describe("a batcher", () => {
+  test("waits no longer though the host's clock was set back", async () => {
+    const clock = fakeClock();
+    let backMs = 0;
+    const sent: number[][] = [];
+    const batcher = createBatcher<Item>(
+      { now: () => clock.now() - backMs, after: clock.after },
+      { maxEvents: 2, maxBytes: 99, lingerMs: 20, maxBuffered: 9, maxInFlight: 1 },
+      async (items) => void sent.push(items.map(({ id }) => id)),
+      () => undefined,
+    );
+    for (const id of [1, 2, 3]) batcher.add({ id, bytes: 1 });
+    backMs = 3_600_000;
+    await clock.advance(20);
+    expect([sent, clock.pending]).toEqual([[[1, 2], [3]], 0]);
+  });
+
   test("agrees with a model of its rules, whatever happens", async () => {
     await fc.assert(
       fc.asyncProperty(limits, steps, async (given, script) => {
