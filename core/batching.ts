@@ -8,6 +8,7 @@ import type { OutgoingMessage } from "./message.ts";
 import type { PublishOptions, Receipt, WaitOptions } from "./options.ts";
 import type { Transmitter } from "./publish-all.ts";
 import type { Plan } from "./routing.ts";
+import { keepContext } from "./telemetry/keep-context.ts";
 import type { CloseOptions, CloseReport } from "./transport.ts";
 
 /** What a batch tells whoever measures. */
@@ -32,7 +33,7 @@ export class BusBatch implements EventBatch {
   readonly #batcher: Batcher<Addition>;
   readonly #policy: NonNullable<BatchOptions["whenFull"]>;
   /** What waits for room, in the order of the calls. */
-  readonly #parked: { readonly addition: Addition; readonly plan: Plan; readonly data: unknown }[] = [];
+  readonly #parked: { readonly addition: Addition; readonly enter: () => void }[] = [];
   readonly #flushes = new Set<Flush>();
   /** Until the last event whose schema is asked has its place. */
   #planning: Promise<void> | undefined;
@@ -61,8 +62,7 @@ export class BusBatch implements EventBatch {
       },
       () => {
         while (this.#parked.length > 0 && !this.#batcher.full()) {
-          const { addition, plan, data } = this.#parked.shift()!;
-          this.#enter(addition, plan, data);
+          this.#parked.shift()!.enter();
         }
       },
     );
@@ -103,10 +103,12 @@ export class BusBatch implements EventBatch {
     this.#undecided++;
     const turn = (this.#planning ?? Promise.resolve())
       .then(() => plan)
-      .then((found) => {
-        this.#checkOpen();
-        this.#accept(addition, found, data);
-      })
+      .then(
+        keepContext((found: Plan) => {
+          this.#checkOpen();
+          this.#accept(addition, found, data);
+        }),
+      )
       .catch((reason) => addition.refuse(reason))
       .then(() => {
         this.#undecided--;
@@ -123,8 +125,9 @@ export class BusBatch implements EventBatch {
   #accept(addition: Addition, plan: Plan, data: unknown): void {
     if (addition.over) return;
     if (!this.#batcher.full() && this.#parked.length === 0) this.#enter(addition, plan, data);
-    else if (this.#policy === "wait") this.#parked.push({ addition, plan, data });
-    else if (this.#policy === "reject") {
+    else if (this.#policy === "wait") {
+      this.#parked.push({ addition, enter: keepContext(() => this.#enter(addition, plan, data)) });
+    } else if (this.#policy === "reject") {
       addition.refuse(this.#refusal("as many events as allowed wait for their batch already"));
     } else this.#enter(addition, plan, data);
   }

@@ -30,6 +30,7 @@ import { sumReports } from "./report.ts";
 import type { Rest } from "./rest.ts";
 import { createRouter } from "./routing.ts";
 import type { Subscription } from "./subscriber.ts";
+import { keepContext } from "./telemetry/keep-context.ts";
 import { createTracing } from "./telemetry/tracing.ts";
 import type { CloseOptions, CloseReport } from "./transport.ts";
 
@@ -157,7 +158,7 @@ export function createEventBus<const T extends Transports, C extends Catalog = C
   const later =
     (name: "subscribe" | "forward" | "request" | "respond") =>
     (...given: [never, never, never]): Promise<unknown> =>
-      rest.load().then((loaded): Promise<unknown> => loaded[name](...given));
+      rest.load().then(keepContext((loaded): Promise<unknown> => loaded[name](...given)));
 
   const stopListening = Object.entries(transports).map(([transport, each]) =>
     each.onStatus((status) => {

@@ -1,3 +1,4 @@
+import { context } from "@opentelemetry/api";
 import { deadline } from "./deadline.ts";
 import { CircuitBreaker } from "./delivery/circuit-breaker.ts";
 import type { Environment } from "./environment.ts";
@@ -57,6 +58,8 @@ export function createChains(env: Environment, { prepare }: Outbound, { finish }
     const foreign = options.source !== undefined;
     const given = {
       ...options,
+      // A later attempt is made when the answer to an earlier one comes.
+      context: options.context ?? context.active(),
       // Every attempt sends one and the same event.
       id: options.id ?? env.ids(),
       time: options.time ?? (foreign ? undefined : new Date(clock.now()).toISOString()),

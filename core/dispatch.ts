@@ -117,10 +117,15 @@ export function createDispatcher(
 
   async function start(): Promise<void> {
     const { from } = listening;
-    subscription = await transport.consume(
+    const opened = await transport.consume(
       { destinations, group, from },
       { deliver, revoke: scheduler.revoke, failed: (error) => report(error, { transport: name }) },
     );
+    if (closing) {
+      await opened.close({ deadlineMs: 0 });
+      throw new EventError("closed", "the subscription was closed while it opened");
+    }
+    subscription = opened;
     // While as many as may are handled, one batch is collected, or as many wait for their turn.
     const turn = batch ? batch.maxEvents * (concurrency + 1) : 2 * concurrency;
     // Where any member may have an event, what waits here is kept from the others. Not so where a member owns its keys,

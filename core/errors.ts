@@ -95,7 +95,7 @@ export class EventError extends Error {
   static from(reason: unknown, code: EventErrorCode = "transport-failed", retryable = false): EventError {
     if (reason instanceof EventError) return reason;
     // An object need not have a text: one without prototype throws when it is asked for it.
-    const message = reason instanceof Error ? reason.message : typeof reason === "object" ? code : String(reason);
+    const message = reason instanceof Error ? reason.message : typeof reason === "string" ? reason : code;
     return new EventError(code, message, { cause: reason, retryable });
   }
 }

@@ -2,6 +2,7 @@ import type { Catalog } from "./catalog.ts";
 import type { OnDemand } from "./on-demand.ts";
 import type { PublishFunction, WaitOptions } from "./options.ts";
 import type { Rest } from "./rest.ts";
+import { keepContext } from "./telemetry/keep-context.ts";
 import type { CloseOptions, CloseReport } from "./transport.ts";
 
 /** Options of `bus.batch`. */
@@ -45,10 +46,12 @@ export function openBatch(rest: OnDemand<Rest>, options: BatchOptions): EventBat
     (...given: unknown[]): unknown =>
       batch
         ? batch[name]!(...given)
-        : rest.load().then((loaded) => {
-            batch ??= loaded.batch(options) as unknown as NonNullable<typeof batch>;
-            return batch[name]!(...given);
-          });
+        : rest.load().then(
+            keepContext((loaded) => {
+              batch ??= loaded.batch(options) as unknown as NonNullable<typeof batch>;
+              return batch[name]!(...given);
+            }),
+          );
   const close = later("close");
   return { add: later("add"), flush: later("flush"), close, [Symbol.asyncDispose]: close } as EventBatch;
 }

@@ -62,7 +62,7 @@ export function checkText(name: string, value: unknown, code: EventErrorCode = "
 /** Throws unless the name and value may be an extension. */
 export function checkExtension(name: string, value: unknown, code: EventErrorCode = "invalid-event"): void {
   if (!/^[a-z0-9]+$/.test(name) || reservedNames.has(name)) {
-    throw new EventError(code, `extension "${name.slice(0, 64)}" must be named by a-z0-9, not as an attribute`);
+    throw new EventError(code, `extension "${name.slice(0, 64)}" must be a-z0-9, no attribute`);
   }
   const is32Bit = Number.isInteger(value) && value === ~~(value as number);
   if (typeof value === "string" ? !isClean(value) : !is32Bit && typeof value !== "boolean") {
@@ -77,7 +77,7 @@ export function checkExtension(name: string, value: unknown, code: EventErrorCod
 export function checkOptional(given: EventAttributes, code: EventErrorCode = "invalid-event"): void {
   for (const name of optionalAttributes) if (given[name] !== undefined) checkText(name, given[name], code);
   if (given.time !== undefined && !rfc3339.test(given.time)) {
-    throw new EventError(code, `time must be RFC 3339, not ${given.time.slice(0, 64)}`);
+    throw new EventError(code, `time must be RFC 3339: ${given.time.slice(0, 64)}`);
   }
   for (const name in given.extensions) checkExtension(name, given.extensions[name], code);
 }

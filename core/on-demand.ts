@@ -15,7 +15,7 @@ export function onDemand<T>(make: () => Promise<T>): OnDemand<T> {
     load() {
       loading ??= make().catch((cause) => {
         loading = undefined; // the network may be back for the next call
-        throw new EventError("unreachable", "cannot load a part of Waybill", { cause, retryable: true });
+        throw new EventError("unreachable", "cannot load all of Waybill", { cause, retryable: true });
       });
       return loading;
     },

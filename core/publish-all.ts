@@ -9,6 +9,7 @@ import type { Outbound } from "./outgoing.ts";
 import type { Publisher } from "./publisher.ts";
 import type { Plan } from "./routing.ts";
 import { validate } from "./schema.ts";
+import { keepContext } from "./telemetry/keep-context.ts";
 import { type Attributes, endSpan, spanKinds } from "./telemetry/tracing.ts";
 
 /** Sends events together, however many transports they go to. */
@@ -89,13 +90,14 @@ export function createPublishAll(
     options: WaitOptions = {},
   ): Promise<(Receipt | EventError)[]> {
     env.checkOpen();
+    const inContext = keepContext(enter);
     const results: (Receipt | EventError)[] = new Array(items.length);
     const entries: Entry[] = [];
     for (const [index, item] of items.entries()) {
       const entry = new Slot(results, index);
       try {
         const planned = plan(item.type, item.data, item);
-        enter(entry, planned instanceof Promise ? await planned : planned, item.data, item);
+        inContext(entry, planned instanceof Promise ? await planned : planned, item.data, item);
         entries.push(entry);
       } catch (reason) {
         entry.settle(EventError.from(reason, "invalid-data"));

@@ -7,6 +7,7 @@ import type { Outbound, PrepareOptions, Sending } from "./outgoing.ts";
 import type { Rest } from "./rest.ts";
 import type { Plan } from "./routing.ts";
 import { validate } from "./schema.ts";
+import { keepContext } from "./telemetry/keep-context.ts";
 import { instruments, publishInstruments } from "./telemetry/metrics.ts";
 import { endSpan } from "./telemetry/tracing.ts";
 import type { PublishOutcome } from "./transport.ts";
@@ -36,7 +37,7 @@ export function createPublisher(env: Environment, { prepare }: Outbound, rest: O
     };
     queue = loading;
     loading.then(done, done);
-    return loading.then(run);
+    return loading.then(keepContext(run));
   }
 
   function finish(sending: Sending, outcome: PublishOutcome): Receipt | EventError {
@@ -76,7 +77,7 @@ export function createPublisher(env: Environment, { prepare }: Outbound, rest: O
   function send(plan: Plan, data: unknown, options: PrepareOptions & WaitOptions): Promise<Receipt> {
     if (plan.chain) return withRest(({ sendAlong }) => sendAlong(plan, data, options));
     if (queue) {
-      const go = (): Promise<Receipt> => send(plan, data, options);
+      const go = keepContext(() => send(plan, data, options));
       return queue.then(go, go);
     }
     const sending = prepare(plan, data, options, "publish");
@@ -94,7 +95,9 @@ export function createPublisher(env: Environment, { prepare }: Outbound, rest: O
       env.checkOpen();
       const plan = router.plan(type, data, options);
       const valid = plan.definition && validate(plan.definition.schema, data, type);
-      return valid instanceof Promise ? valid.then(() => send(plan, data, options)) : send(plan, data, options);
+      return valid instanceof Promise
+        ? valid.then(keepContext(() => send(plan, data, options)))
+        : send(plan, data, options);
     } catch (reason) {
       return Promise.reject(EventError.from(reason, "invalid-data"));
     }

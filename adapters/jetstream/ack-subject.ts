@@ -1,5 +1,5 @@
 /** What all messages of the same consumer begin with, as the last one had it: most are of that consumer. */
-let lastPrefix = "$JS.ACK.none";
+let lastPrefix = "\0"; // of none at first
 
 /**
  * What the reply subject of a delivered message says about it:

@@ -38,7 +38,6 @@ export async function startConsuming(
   const subscription = new JetStreamSubscription(context, sink);
   running.add(subscription);
   try {
-    const lanes: Lane[] = [];
     for (const { stream, subjects, partition } of sources) {
       const one = typeof partition === "number";
       const spec: ConsumerSpec = {
@@ -52,11 +51,11 @@ export async function startConsuming(
       };
       const consumer = await ensureConsumer(api, spec);
       const name = one ? `${stream}/${partition}` : stream;
-      lanes.push(new Lane(subscription, name, spec, consumer, partition !== undefined));
+      subscription.add(new Lane(subscription, name, spec, consumer, partition !== undefined));
     }
     // Active at the server: its answer comes after the subscriptions that take the messages.
     await options.connection.flush();
-    subscription.start(lanes);
+    subscription.start();
     return subscription;
   } catch (reason) {
     await subscription.close({ deadlineMs: 0 });

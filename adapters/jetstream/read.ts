@@ -94,7 +94,9 @@ async function* readSource(
         while (arrived.length === 0 && !broken) {
           check();
           await change();
-          if (pull.silentSince(clock.now() - 2 * heartbeatMs)) broken = true;
+          // Ended without what was pending: that was removed meanwhile, and what is left is counted anew.
+          const ended = arrived.length === 0 && pull.requested === 0;
+          if (ended || pull.silentSince(clock.now() - 2 * heartbeatMs)) broken = true;
         }
         for (let message = arrived.shift(); message && left > 0; message = arrived.shift()) {
           check();

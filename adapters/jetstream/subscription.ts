@@ -11,7 +11,7 @@ export class JetStreamSubscription implements TransportSubscription, LaneOwner {
   readonly sink: ConsumeSink;
   readonly #abort = new AbortController();
   readonly #unlisten: () => void;
-  #lanes: readonly Lane[] = [];
+  readonly #lanes: Lane[] = [];
   #credit = 0;
   /** The credit at its height. */
   #window = 0;
@@ -35,10 +35,21 @@ export class JetStreamSubscription implements TransportSubscription, LaneOwner {
     return this.#abort.signal;
   }
 
-  /** Begins with what the server made. */
-  start(lanes: readonly Lane[]): void {
-    this.#lanes = lanes;
+  /** Takes what the server made; from now on a close ends it. */
+  add(lane: Lane): void {
+    this.#lanes.push(lane);
+    if (this.#closing) void lane.stop();
+    this.#checkOpen();
+  }
+
+  /** Begins with what was added. Throws `closed` when it was closed meanwhile. */
+  start(): void {
+    this.#checkOpen();
     this.#watch();
+  }
+
+  #checkOpen(): void {
+    if (this.#closing) throw new EventError("closed", "jetstream: the subscription was closed while it opened");
   }
 
   credit(n: number): void {

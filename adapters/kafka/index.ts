@@ -89,6 +89,7 @@ export function kafkaTransport(options: KafkaTransportOptions): Transport {
         await subscription.open(wanted);
       } catch (error) {
         subscriptions.delete(subscription);
+        status.forget(subscription);
         throw EventError.from(error);
       }
       return subscription;

@@ -35,9 +35,11 @@ export class Lane implements TopicPartition {
   throttled = false;
   /** The offset the broker has. */
   committed: number | undefined;
-  readonly #prefix: ContiguousPrefix;
+  #prefix: ContiguousPrefix;
   readonly #fence = new AbortController();
   readonly #maxAhead: { readonly messages: number; readonly bytes: number };
+  /** The offset behind the last that was handed out. */
+  #read: number;
   /** Due again, by offset. */
   #again: Work[] = [];
   #stopped = false;
@@ -48,6 +50,7 @@ export class Lane implements TopicPartition {
     this.partition = assigned.partition;
     this.committed = assigned.uncommitted ? undefined : assigned.start;
     this.#prefix = new ContiguousPrefix(assigned.start);
+    this.#read = assigned.start ?? 0;
     this.#maxAhead = maxAhead;
   }
 
@@ -79,6 +82,10 @@ export class Lane implements TopicPartition {
     const record = this.queue.peek();
     if (!record || !this.#mayAdvance(record.bytes)) return undefined;
     this.queue.shift();
+    // The log ends below where it was read, after an unclean election or because its topic was made anew: it is read
+    // from its beginning, and what was finished before says nothing about it.
+    if (record.offset < this.#read) this.#prefix = new ContiguousPrefix(record.offset);
+    this.#read = record.offset + 1;
     return { record, tracked: this.#prefix.add(record.offset, record.bytes), attempt: 1 };
   }
 

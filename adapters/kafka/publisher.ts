@@ -1,3 +1,4 @@
+import type { Timer } from "../../core/clock.ts";
 import { withinDeadline } from "../../core/deadline.ts";
 import { EventError } from "../../core/errors.ts";
 import type { OutgoingMessage } from "../../core/message.ts";
@@ -12,6 +13,8 @@ import type { StatusBoard } from "./status.ts";
 
 /** How long a producer that failed for good may take to report what it still holds. */
 const replaceMs = 5_000;
+/** How long after a failed connect the next is tried, though nothing waits for it. */
+const redialMs = 5_000;
 
 /**
  * Owns the producer: opens it when the first message comes, replaces it after a fatal error, and accounts for every
@@ -25,6 +28,7 @@ export class Publisher {
   #waiting: Pending[] = [];
   #producer: KafkaProducer | undefined;
   #opening: Promise<void> | undefined;
+  #redial: Timer | undefined;
   #generation = 0;
   #closed = false;
   #idle: (() => void)[] = [];
@@ -104,6 +108,7 @@ export class Publisher {
   }
 
   #open(): void {
+    this.#redial?.cancel();
     this.#opening ??= this.#connect().finally(() => {
       this.#opening = undefined;
       // What arrived while the connection failed has not been looked at.
@@ -135,6 +140,8 @@ export class Publisher {
       const error = EventError.from(reason, "unreachable", true);
       this.#status.disconnected(this, error);
       for (const pending of this.#waiting.splice(0)) pending.failed({ outcome: "failed", fatal: false, error });
+      // A fallback chain sends nothing here until the broker is back: somebody has to look.
+      if (!this.#closed) this.#redial = this.#settings.clock.after(redialMs, () => this.#open());
     }
   }
 
@@ -144,6 +151,7 @@ export class Publisher {
     if (!old || this.#closed) return;
     const generation = this.#generation;
     this.#producer = undefined;
+    this.#status.forget(this); // of the next nothing is known yet
     const replaced = old.close(replaceMs).catch(() => undefined);
     this.#opening = replaced.then(() => {
       const error = new EventError("transport-failed", "The producer failed with this message on its way", {
@@ -188,6 +196,7 @@ export class Publisher {
     const until = clock.now() + deadlineMs;
     if (this.#pending.messages > 0) await withinDeadline(clock, deadlineMs, this.flush(deadlineMs));
     this.#closed = true;
+    this.#redial?.cancel();
     const unsent = this.#pending.messages;
     await this.#producer?.close(Math.max(0, until - clock.now()));
     const error = new EventError("closed", `Transport ${this.#settings.name} was closed before Kafka confirmed`);

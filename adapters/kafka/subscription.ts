@@ -84,6 +84,10 @@ export class KafkaSubscription implements TransportSubscription, DeliveryOwner {
       revoking: (partitions, lost) => this.#revoking(partitions, lost, this.#settings.drainMs),
     });
     this.#consumer = consumer;
+    if (this.#closing) {
+      await consumer.close().catch(() => undefined);
+      throw new EventError("closed", "The transport was closed while this subscription opened");
+    }
     this.#committer.attach(consumer);
     this.#status.connected(this);
     void this.#poller.run(consumer);
@@ -219,21 +223,24 @@ export class KafkaSubscription implements TransportSubscription, DeliveryOwner {
   #pump(): void {
     if (this.#pumping || this.#closing) return;
     this.#pumping = true;
-    for (let idle = 0; this.#credit > 0 && idle < this.#order.length; ) {
-      this.#turn = (this.#turn + 1) % this.#order.length;
-      const lane = this.#order[this.#turn]!;
-      const work = lane.take();
-      if (!work) {
-        idle++;
-        continue;
+    try {
+      for (let idle = 0; this.#credit > 0 && idle < this.#order.length; ) {
+        this.#turn = (this.#turn + 1) % this.#order.length;
+        const lane = this.#order[this.#turn]!;
+        const work = lane.take();
+        if (!work) {
+          idle++;
+          continue;
+        }
+        idle = 0;
+        this.#credit--;
+        this.#poller.taken();
+        if (lane.throttled && !this.#isFull(lane, 0.5)) this.#resumable.push(lane);
+        this.#sink.deliver(new KafkaDelivery(this, lane, work));
       }
-      idle = 0;
-      this.#credit--;
-      this.#poller.taken();
-      if (lane.throttled && !this.#isFull(lane, 0.5)) this.#resumable.push(lane);
-      this.#sink.deliver(new KafkaDelivery(this, lane, work));
+    } finally {
+      this.#pumping = false;
     }
-    this.#pumping = false;
     this.#resume();
   }
 

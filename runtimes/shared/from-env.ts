@@ -111,7 +111,9 @@ function file(get: Get, name: string): string | undefined {
   try {
     return readFileSync(path, "utf8");
   } catch (cause) {
-    throw new EventError("invalid-option", `${name}: its file cannot be read`, { cause });
+    // Not the cause itself: it quotes the path, which is the secret where somebody gave that instead.
+    const { code } = cause as { code?: string };
+    throw new EventError("invalid-option", `${name}: its file cannot be read (${code})`);
   }
 }
 

@@ -75,6 +75,10 @@ export class BrokerMembership implements Membership {
         const stream = await client.consume({ topics });
         stream.on("error", () => undefined);
         void stream.close().catch(() => undefined);
+        if (this.#closed) {
+          void client.close(true).catch(() => undefined);
+          return;
+        }
         this.#client = client;
         client.on("consumer:heartbeat:end", () => setTimeout(() => this.check()));
         client.on("consumer:heartbeat:error", ({ error }: { error: unknown }) => this.#refused(client, error));

@@ -40,7 +40,11 @@ export class FakeDriver implements KafkaDriver {
   }
 
   async openConsumer(source: ConsumerSource, events: ConsumerEvents): Promise<KafkaConsumer> {
-    if (this.unreachable) throw this.unreachable;
+    await this.gate;
+    if (this.unreachable) {
+      events.disconnected(this.unreachable);
+      throw this.unreachable;
+    }
     const consumer = new FakeConsumer(source, events);
     this.consumers.push(consumer);
     consumer.events.assigned([]);

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { fakeClock } from "waybill/testing";
 import { kafkaTransport } from "../../../adapters/kafka/index.ts";
 import type { KafkaTransportOptions } from "../../../adapters/kafka/options.ts";
 import { EventError } from "../../../core/errors.ts";
@@ -144,6 +145,25 @@ describe("publish on Kafka, over a fake driver", () => {
     driver.producers[0]!.sent[0]!.report.stored(0, 0);
     expect(await next).toMatchObject([{ stored: true }]);
     expect(transport.health().state).toBe("connected");
+  });
+
+  it("connects again by itself, so that a fallback chain may come back, and holds no timer after close", async () => {
+    const clock = fakeClock();
+    const driver = new FakeDriver();
+    driver.unreachable = new EventError("unreachable", "no broker", { retryable: true });
+    const transport = kafkaTransport({ driver, clock });
+    await transport.publish([message()]);
+    await clock.advance(5_000);
+    expect(transport.health().state).toBe("disconnected");
+    driver.unreachable = undefined;
+    await clock.advance(5_000);
+    expect(transport.health().state).toBe("connected");
+    await transport.close();
+    const never = kafkaTransport({ driver, clock });
+    driver.unreachable = new EventError("unreachable", "no broker", { retryable: true });
+    await never.publish([message()]);
+    await never.close();
+    expect(clock.pending).toBe(0);
   });
 
   it("bounds what waits, in messages and in bytes", async () => {

@@ -394,6 +394,54 @@ describe("a Kafka subscription, over a fake driver", () => {
 });
 
 // What the contiguous prefix is for: the same crash, once with it and once committing the highest finished offset.
+describe("a subscription that does not come about", () => {
+  const source = { destinations: ["t"], group: "g", from: "earliest" };
+  const sink = { deliver: () => undefined, revoke: async () => undefined, failed: () => undefined };
+
+  it("is closed again where the transport closed while it opened", async () => {
+    const driver = new FakeDriver();
+    let open = (): void => undefined;
+    driver.gate = new Promise((resolve) => {
+      open = resolve;
+    });
+    const transport = kafkaTransport({ driver });
+    const consuming = transport.consume(source, sink);
+    const closing = transport.close({ deadlineMs: 10 });
+    open();
+    await expect(consuming).rejects.toMatchObject({ code: "closed" });
+    await closing;
+    expect(driver.consumers.map(({ closed }) => closed)).toEqual([true]);
+  });
+
+  it("says nothing about the transport once it has failed", async () => {
+    const driver = new FakeDriver();
+    driver.unreachable = new EventError("unreachable", "no broker", { retryable: true });
+    const transport = kafkaTransport({ driver });
+    await expect(transport.consume(source, sink)).rejects.toMatchObject({ code: "unreachable" });
+    driver.unreachable = undefined;
+    await transport.consume(source, sink);
+    expect(transport.health().state).toBe("connected");
+    await transport.close({ deadlineMs: 10 });
+  });
+});
+
+describe("a log that ends below where it was read", () => {
+  it("is read from its beginning, and the other partitions go on", async () => {
+    const b = await bench();
+    own(b.consumer, 0, 1);
+    b.subscription.credit(100);
+    b.consumer.feed(0, 5_000, 2);
+    await b.arrived(2);
+    b.consumer.feed(0, 0, 2);
+    b.consumer.feed(1, 0, 2);
+    await b.arrived(6);
+    await Promise.all(b.deliveries.map((delivery) => delivery.settle(ack)).slice(2));
+    expect(b.consumer.committed(0)).toBe(2);
+    expect(b.failures).toEqual([]);
+    await b.subscription.close();
+  });
+});
+
 describe("a member that dies with work in flight", () => {
   async function crash(finishOrder: readonly number[], commit: "prefix" | "highest"): Promise<number[]> {
     const b = await bench();
