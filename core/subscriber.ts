@@ -70,7 +70,8 @@ export function createSubscriber(env: Environment, publish: Publisher["publish"]
     const from = options.from ?? (group !== undefined && replay ? "earliest" : "new");
     if (group !== undefined && !groups) throw unsupported(name, "groups");
     if (from !== "new" && !replay) throw unsupported(name, `from: "${from}"`);
-    const ordered = typeof keyOrder === "function" ? destinations.every(keyOrder) : Boolean(keyOrder);
+    const ordered =
+      typeof keyOrder === "function" ? destinations.every((each) => keyOrder(each, group)) : Boolean(keyOrder);
     if (order === "key" && !ordered) throw unsupported(name, 'order: "key"');
     if (!Number.isInteger(concurrency) || concurrency < 1) {
       throw new EventError("invalid-option", `concurrency must be a whole number from 1, not ${concurrency}`);

@@ -30,8 +30,8 @@ export interface Capabilities {
   readonly redelivery?: boolean;
   /** `retry` verdicts may carry a delay. */
   readonly delayedRedelivery?: boolean;
-  /** Messages of one key reach a group in the order of publication; where not always, asked per destination. */
-  readonly keyOrder?: boolean | ((destination: string) => boolean);
+  /** Messages of one key reach a group in the order of publication; where not always, asked per destination and group. */
+  readonly keyOrder?: boolean | ((destination: string, group: string | undefined) => boolean);
   /** Members of a group share the messages. */
   readonly groups?: boolean;
   /** Consumers may start in the past. */

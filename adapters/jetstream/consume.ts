@@ -65,7 +65,7 @@ export async function startConsuming(
 
 /** The streams that have the destinations, and the partitions of each that a group takes one by one. */
 export async function sourcesOf(
-  { api, options, partitions }: ReceiveContext,
+  { api, partitions }: ReceiveContext,
   destinations: readonly string[],
   grouped: boolean,
 ): Promise<Source[]> {
@@ -88,7 +88,6 @@ export async function sourcesOf(
     if (!grouped) sources.push({ stream, subjects: subjects("*"), partition: "all" });
     else for (let n = 0; n < of; n++) sources.push({ stream, subjects: subjects(n), partition: n });
   }
-  void options;
   return sources;
 }
 

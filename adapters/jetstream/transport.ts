@@ -92,7 +92,9 @@ export function jetstreamTransport(options: JetStreamTransportOptions): Transpor
     durable: true,
     redelivery: true,
     delayedRedelivery: true,
-    keyOrder: (destination) => partitions.count(destination) > 0,
+    // A reader without a group has one consumer with much on its way: after a broken socket the server sends again what
+    // was lost with it only after what came behind.
+    keyOrder: (destination, group) => group !== undefined && partitions.count(destination) > 0,
     groups: true,
     replay: true,
     deduplication: true,

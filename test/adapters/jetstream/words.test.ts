@@ -144,7 +144,9 @@ describe("options of jetstreamTransport", () => {
       Array(7).fill(true),
     );
     expect(request).toBeUndefined();
-    const keyOrder = capabilities.keyOrder as (destination: string) => boolean;
-    expect([keyOrder("a.b"), keyOrder("a.>"), keyOrder("b")]).toEqual([true, true, false]);
+    const keyOrder = capabilities.keyOrder as (destination: string, group?: string) => boolean;
+    expect([keyOrder("a.b", "g"), keyOrder("a.>", "g"), keyOrder("b", "g")]).toEqual([true, true, false]);
+    // Nobody keeps the order for a reader of its own.
+    expect(keyOrder("a.b")).toBe(false);
   });
 });
