@@ -98,6 +98,7 @@ describe("NatsEngine", () => {
   test.each<[string, string, string]>([
     ["an unknown operation", "JUMP\r\n", "-ERR 'Unknown Protocol Operation'\r\n"],
     ["a size that is no number", "PUB a x\r\n", "-ERR 'Parser Error'\r\n"],
+    ["a CONNECT that is no object", "CONNECT null\r\n", "-ERR 'Parser Error'\r\n"],
     ["headers longer than the message", "HPUB a 9 8\r\n", "-ERR 'Parser Error'\r\n"],
     ["a payload without its line end", "PUB a 1\r\nxyz", "-ERR 'Unknown Protocol Operation'\r\n"],
     ["more than the maximum payload", "PUB a 11\r\n", "-ERR 'Maximum Payload Violation'\r\n"],
@@ -163,5 +164,77 @@ describe("NatsEngine", () => {
     const client = connected(new NatsEngine(), '{"verbose":true}');
     client.send("SUB a 1\r\nUNSUB 1\r\nPUB a 1\r\nx\r\n");
     expect(client.output()).toBe("+OK\r\n+OK\r\n+OK\r\n");
+  });
+
+  test("knows its clients and what they are subscribed to", () => {
+    const engine = new NatsEngine();
+    const [one, two] = [connected(engine), connected(engine)];
+    one.send("SUB a.* 1\r\nSUB b g 2\r\nUNSUB 1\r\n");
+    two.send("SUB c 1\r\n");
+    expect(engine.connections).toBe(2);
+    expect(engine.subscriptions).toEqual([
+      { subject: "b", queue: "g" },
+      { subject: "c", queue: "" },
+    ]);
+    one.session.close();
+    expect([engine.connections, engine.subscriptions]).toEqual([1, [{ subject: "c", queue: "" }]]);
+  });
+
+  test("publishes what comes from no client", () => {
+    const engine = new NatsEngine();
+    const client = connected(engine);
+    client.send('CONNECT {"echo":false,"headers":true}\r\nSUB a 1\r\nSUB a g 2\r\n');
+    expect(engine.publish("a", "hi", { headers: { k: ["v", "w"] }, reply: "r" })).toBe(2);
+    const head = "NATS/1.0\r\nk: v\r\nk: w\r\n\r\n";
+    const message = (sid: number): string => `HMSG a ${sid} r ${head.length} ${head.length + 2}\r\n${head}hi\r\n`;
+    expect(client.output()).toBe(message(1) + message(2));
+    expect(engine.publish("a")).toBe(2);
+    expect(client.output()).toBe("MSG a 1 0\r\n\r\nMSG a 2 0\r\n\r\n");
+    expect(engine.publish("b", "nobody listens", { reply: "r" })).toBe(0);
+  });
+
+  test.each<[string, Parameters<NatsEngine["publish"]>, string]>([
+    ["a wildcard", ["a.*"], "invalid-destination"],
+    ["a reply that is no subject", ["a", "", { reply: "b c" }], "invalid-destination"],
+    ["a line break in a header", ["a", "", { headers: { k: "v\r\nx: y" } }], "invalid-header"],
+    ["a header's name with a colon", ["a", "", { headers: { "k:": "v" } }], "invalid-header"],
+    ["more than the maximum payload", ["a", "x".repeat(11)], "too-large"],
+  ])("does not publish %s", (_, args, code) => {
+    const engine = new NatsEngine({ maxPayloadBytes: 10 });
+    expect(() => engine.publish(...args)).toThrow(expect.objectContaining({ code }));
+  });
+
+  test("throws for no input at all, and is silent once it has sent a client away", () => {
+    const operations = [
+      "CONNECT {}\r\n",
+      "CONNECT ",
+      "null",
+      "PUB a 3\r\n",
+      "HPUB a 1 ",
+      "SUB ",
+      "UNSUB 1 ",
+      "PING",
+      "a b",
+      "-1",
+    ];
+    const word = fc.oneof(
+      fc.constantFrom(...operations, "\r\n", "\n", "\r", " ", "\t", "\0"),
+      fc.string({ unit: "binary" }),
+    );
+    const piece = fc.oneof(
+      word.map((text) => encoder.encode(text)),
+      fc.uint8Array({ maxLength: 40 }),
+    );
+    fc.assert(
+      fc.property(fc.array(piece, { maxLength: 20 }), (pieces) => {
+        const client = clientOf(new NatsEngine());
+        for (const bytes of pieces) client.session.feed(bytes);
+        if (!client.state.closed) return;
+        expect(client.output()).toMatch(/-ERR '[^\r]*'\r\n$/);
+        client.send("PING\r\n");
+        expect(client.output()).toBe("");
+      }),
+      { numRuns: 2_000 },
+    );
   });
 });

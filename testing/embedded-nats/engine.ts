@@ -1,5 +1,7 @@
+import { EventError } from "../../core/errors.ts";
+import { headBlock } from "./head-block.ts";
 import { Session, type Subscription } from "./session.ts";
-import { SubjectTrie } from "./subject-trie.ts";
+import { type Interest, SubjectTrie, validSubject } from "./subject-trie.ts";
 
 /** Where a session writes to: a socket, a WebSocket, a test. */
 export interface NatsPeer {
@@ -25,6 +27,13 @@ export interface NatsEngineOptions {
   /** Largest message, headers included. Default: 1,048,576. */
   readonly maxPayloadBytes?: number | undefined;
   readonly permissions?: NatsPermissions | undefined;
+}
+
+/** What goes with a message of {@link NatsEngine.publish}. */
+export interface NatsPublishOptions {
+  readonly headers?: Readonly<Record<string, string | readonly string[]>> | undefined;
+  /** Subject for the answer. */
+  readonly reply?: string | undefined;
 }
 
 const encoder = new TextEncoder();
@@ -79,6 +88,39 @@ export class NatsEngine {
     return session;
   }
 
+  /** Clients that are connected. */
+  get connections(): number {
+    return this.#sessions.size;
+  }
+
+  /** What clients are subscribed to at the moment, in no particular order. */
+  get subscriptions(): readonly Interest[] {
+    return [...this.#sessions].flatMap((session) =>
+      session.subscriptions.map(({ subject, queue }) => ({ subject, queue })),
+    );
+  }
+
+  /**
+   * Sends a message that comes from no client, and tells how many subscriptions got it.
+   *
+   * @throws EventError `invalid-destination`, `invalid-header` or `too-large`.
+   */
+  publish(
+    subject: string,
+    data: string | Uint8Array = EMPTY,
+    { headers, reply = "" }: NatsPublishOptions = {},
+  ): number {
+    for (const name of reply === "" ? [subject] : [subject, reply]) {
+      if (!validSubject(name, false)) throw new EventError("invalid-destination", `embedded NATS: no subject: ${name}`);
+    }
+    const head = headers === undefined ? undefined : headBlock(headers);
+    const body = typeof data === "string" ? encoder.encode(data) : data.slice();
+    if ((head?.length ?? 0) + body.length > this.maxPayloadBytes) {
+      throw new EventError("too-large", `embedded NATS: a message is larger than ${this.maxPayloadBytes} bytes`);
+    }
+    return this.#hand(undefined, subject, reply, head, body);
+  }
+
   /** Ends every session. */
   disconnectAll(): void {
     for (const session of [...this.#sessions]) session.end();
@@ -111,24 +153,36 @@ export class NatsEngine {
     this.#sessions.delete(session);
   }
 
-  /** Hands a message to everyone interested; tells the sender of a request when nobody is. */
+  /** Hands a client's message to everyone interested; tells the sender of a request when nobody is. */
   route(from: Session, subject: string, reply: string, head: Uint8Array | undefined, body: Uint8Array): void {
+    if (this.#hand(from, subject, reply, head, body) > 0 || reply === "" || !from.noResponders) return;
+    for (const to of this.#interests.match(reply).plain) {
+      if (to.session === from) from.deliver(to, reply, "", NO_RESPONDERS, EMPTY);
+    }
+  }
+
+  /** Returns how many subscriptions got the message. */
+  #hand(
+    from: Session | undefined,
+    subject: string,
+    reply: string,
+    head: Uint8Array | undefined,
+    body: Uint8Array,
+  ): number {
+    const wants = ({ session }: Subscription): boolean => session !== from || session.echo;
     const { plain, groups } = this.#interests.match(subject);
     let delivered = 0;
     const hand = (to: Subscription): void => {
       to.session.deliver(to, subject, reply, head, body);
       delivered++;
     };
-    for (const to of plain) if (from.echo || to.session !== from) hand(to);
+    for (const to of plain) if (wants(to)) hand(to);
     for (const members of groups) {
-      const usable = from.echo ? members : members.filter((member) => member.session !== from);
+      const usable = members.every(wants) ? members : members.filter(wants);
       const chosen = usable[Math.floor(Math.random() * usable.length)];
       if (chosen !== undefined) hand(chosen);
     }
-    if (delivered > 0 || reply === "" || !from.noResponders) return;
-    for (const to of this.#interests.match(reply).plain) {
-      if (to.session === from) from.deliver(to, reply, "", NO_RESPONDERS, EMPTY);
-    }
+    return delivered;
   }
 
   get #guarded(): boolean {

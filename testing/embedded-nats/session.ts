@@ -49,6 +49,11 @@ export class Session {
     });
   }
 
+  /** Its subscriptions at the moment. */
+  get subscriptions(): readonly Subscription[] {
+    return [...this.#subscriptions.values()];
+  }
+
   /** Takes bytes from the client, cut anywhere. Hand in memory that is not written again. */
   feed(chunk: Uint8Array): void {
     this.#parser.feed(chunk);
@@ -173,12 +178,8 @@ export class Session {
   }
 
   #connect(text: string): undefined {
-    let options: Record<string, unknown>;
-    try {
-      options = JSON.parse(text) as Record<string, unknown>;
-    } catch {
-      return this.#fail("Parser Error");
-    }
+    const options = readObject(text);
+    if (options === undefined) return this.#fail("Parser Error");
     if (!this.#engine.admits(options)) return this.#fail("Authorization Violation");
     this.#ready = true;
     this.#verbose = options.verbose === true;
@@ -199,5 +200,15 @@ export class Session {
   #fail(reason: string): undefined {
     this.line(`-ERR '${reason}'`);
     this.end();
+  }
+}
+
+/** A JSON object; undefined for anything else. */
+function readObject(text: string): Readonly<Record<string, unknown>> | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === "object" && value !== null ? (value as Record<string, unknown>) : undefined;
+  } catch {
+    return undefined;
   }
 }
