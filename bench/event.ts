@@ -2,6 +2,9 @@ import { type Context, context, trace } from "@opentelemetry/api";
 
 /** The event of every comparison. */
 export const source = "/bench";
+export const subject = "bench.order.placed";
+export const topic = "bench-orders";
+export const pageSubject = "bench.page.clicked";
 export const data = { orderId: "o-1234567", sku: "teapot", price: 12.5, note: "x".repeat(100) };
 const parent = { traceId: "0af7651916cd43dd8448eb211c80319c", spanId: "b7ad6b7169203331", traceFlags: 1 };
 

@@ -1,47 +1,70 @@
-// `npm run bench [-- nats | jetstream | kafka | <name>]`: the comparisons of bench/, each in a process of its own. Bundled first:
-// what a loader wraps around functions would be measured.
+// `npm run bench [-- --write] [prefix …]`: the comparisons of bench/, each in a process of its own, or those whose names
+// begin so. Ends with 1 when a due is missed. `--write` puts docs/benchmarks.md together from the results of this and of
+// earlier runs. `--smoke` (or BENCH_SMOKE=1) shows in seconds that each works; its figures mean nothing.
 import { spawnSync } from "node:child_process";
+import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { checkNode, ensureDependencies } from "./lib/dependencies.mjs";
 import { at, cache, root } from "./lib/paths.mjs";
 
+const flags = process.argv.slice(2).filter((arg) => arg.startsWith("--"));
+const prefixes = process.argv.slice(2).filter((arg) => !arg.startsWith("--"));
+const smoke = flags.includes("--smoke") || process.env.BENCH_SMOKE === "1";
+const write = flags.includes("--write");
+
+function fail(message) {
+  console.error(message);
+  process.exit(1);
+}
+
+const unknown = flags.filter((flag) => flag !== "--smoke" && flag !== "--write");
+if (unknown.length > 0) fail(`${unknown.join(", ")}: there are --write and --smoke.`);
+if (write && smoke) fail("A smoke run is never written down.");
 checkNode();
 const { state, detail } = await ensureDependencies();
-if (state === "missing") {
-  console.error(detail);
-  process.exit(1);
+if (state === "missing") fail(detail);
+
+// What these import is there only now.
+const { buildBench } = await import("./lib/bench-build.mjs");
+const { ensureTools } = await import("./lib/bench-tools.mjs");
+const main = await buildBench();
+const { benchmarksPage, comparisons, ratioChart } = await import(cache("bench", "report.mjs"));
+
+const chosen = comparisons.filter(
+  ({ name }) => prefixes.length === 0 || prefixes.some((each) => name.startsWith(each)),
+);
+if (chosen.length === 0) {
+  fail(
+    `No comparison begins with ${prefixes.join(" or ")}: there are ${comparisons.map(({ name }) => name).join(", ")}.`,
+  );
 }
-const { build } = await import("esbuild");
-// As deep below the root as test/support, whose paths are relative to the file.
-const outfile = at(".cache/bench/main.mjs");
-await build({
-  entryPoints: [at("bench/main.ts")],
-  outfile,
-  bundle: true,
-  packages: "external",
-  format: "esm",
-  platform: "node",
-  target: "es2022",
-  tsconfig: at("tsconfig.json"),
-});
-/** @platformatic/kafka needs a newer Node than the project; `npm test` installs it. */
-const node24 = cache("tools", "runtimes", "bin", "node24");
-/** Runs the bundle; `out` is what becomes of its standard output. */
-const run = (out, ...args) =>
-  spawnSync(args[0]?.includes("platformatic") ? node24 : process.execPath, ["--expose-gc", outfile, ...args], {
+if (!(await ensureTools(new Set(chosen.flatMap(({ tools }) => tools))))) process.exit(1);
+
+console.log(`\nNode ${process.version}, for platformatic Node 24: medians of interleaved turns, theirs / ours\n`);
+/** The longest takes a few minutes: one that takes so long waits for what never comes. */
+const patienceMs = 20 * 60_000;
+const file = (name) => cache("bench", "results", `${name}.json`);
+const failed = [];
+for (const { name, onNode24 } of chosen) {
+  // One that breaks must not leave an older result standing.
+  if (!smoke) rmSync(file(name), { force: true });
+  const node = onNode24 ? cache("tools", "runtimes", "bin", "node24") : process.execPath;
+  const { status } = spawnSync(node, ["--expose-gc", main, name], {
     cwd: root,
     // Where a comparison needs a client that was built for this Node.
-    env: { ...process.env, BENCH_NODE: process.execPath },
-    encoding: "utf8",
-    stdio: ["ignore", out, "inherit"],
+    env: { ...process.env, BENCH_NODE: process.execPath, BENCH_SMOKE: smoke ? "1" : "" },
+    stdio: ["ignore", "inherit", "inherit"],
+    timeout: patienceMs,
   });
-const wanted = process.argv.slice(2);
-const names = run("pipe").stdout.trim().split("\n");
-const chosen = names.filter((name) => wanted.length === 0 || wanted.some((each) => name.startsWith(each)));
-if (chosen.length === 0) {
-  console.error(`No comparison begins with ${wanted.join(" or ")}: there are ${names.join(", ")}.`);
-  process.exit(1);
+  if (status !== 0) failed.push(name);
 }
-console.log(`Node ${process.version}, for platformatic Node 24: medians of interleaved turns, time by hand / ours\n`);
-let missed = 0;
-for (const name of chosen) if (run("inherit", name).status !== 0) missed++;
-process.exit(missed > 0 ? 1 : 0);
+
+if (write) {
+  const results = comparisons
+    .filter(({ name }) => existsSync(file(name)))
+    .map(({ name }) => JSON.parse(readFileSync(file(name), "utf8")));
+  writeFileSync(at("docs/benchmarks.svg"), ratioChart(results));
+  writeFileSync(at("docs/benchmarks.md"), benchmarksPage(comparisons, results));
+  console.log("docs/benchmarks.md and docs/benchmarks.svg are written.");
+}
+if (failed.length > 0) console.log(`Missed or failed: ${failed.join(", ")}`);
+process.exit(failed.length > 0 ? 1 : 0);

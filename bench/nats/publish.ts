@@ -4,20 +4,20 @@ import { W3CTraceContextPropagator } from "@opentelemetry/core";
 import { BasicTracerProvider } from "@opentelemetry/sdk-trace-base";
 import { createEventBus, type EventBus, type Transports } from "waybill";
 import { natsTransport } from "waybill/nats";
-import { data, source, traceparent, within } from "./event.ts";
-import { type Comparison, type Contender, compare } from "./harness.ts";
+import { data, source, subject, traceparent, within } from "../event.ts";
+import type { Row } from "../result.ts";
+import { type Contender, compare } from "../support/harness.ts";
 
 const window = 256;
 /** What is posted without waiting goes in longer runs. */
-const unconfirmed = 4096;
-const turns = { count: 8_192, rounds: 60, warmUp: 6 };
-const subject = "bench.order.placed";
+export const unconfirmed = 4096;
+export const turns = { count: 8_192, rounds: 60, warmUp: 6 };
 const encoder = new TextEncoder();
 
 const natsSetter: TextMapSetter<MsgHdrs> = { set: (fields, name, value) => fields.append(name, value) };
 
 /** The message as one writes it by hand: JSON and seven headers by the client's own `headers()`. */
-function rawPublish(connection: NatsConnection, id: string, trace: (fields: MsgHdrs) => void): void {
+export function rawPublish(connection: NatsConnection, id: string, trace: (fields: MsgHdrs) => void): void {
   const fields = headers();
   fields.append("ce-specversion", "1.0");
   fields.append("ce-type", subject);
@@ -30,7 +30,7 @@ function rawPublish(connection: NatsConnection, id: string, trace: (fields: MsgH
 }
 
 /** Runs `one` in windows, each followed by one flush. */
-function inWindows(one: () => void, flush: () => Promise<void>, size: number): (total: number) => Promise<void> {
+export function inWindows(one: () => void, flush: () => Promise<void>, size: number): (total: number) => Promise<void> {
   return async (total) => {
     for (let sent = 0; sent < total; sent += size) {
       for (let n = 0; n < size; n++) one();
@@ -47,7 +47,7 @@ const recording = {
   shutdown: async () => undefined,
 };
 
-const transports = (connection: NatsConnection): Transports => ({ nats: natsTransport({ connection }) });
+export const transports = (connection: NatsConnection): Transports => ({ nats: natsTransport({ connection }) });
 
 function rawIn(connection: NatsConnection, size: number): Contender {
   const one = (): void =>
@@ -67,22 +67,28 @@ function publishing(name: string, bus: EventBus): Contender {
   };
 }
 
-/** `post` against the client's own `publish`. */
-export function post(connection: NatsConnection): Promise<Comparison> {
+/** Posts through a bus, with one flush per window. */
+export function posting(connection: NatsConnection): Contender {
   const bus = createEventBus({ source, transports: transports(connection) });
   const one = (): void => void bus.post(subject, data, { context: within });
-  const ours = { name: "bus.post", run: inWindows(one, () => bus.flush(), unconfirmed) };
-  return compare("NATS: post, no SDK", 1.3, [ours, rawIn(connection, unconfirmed)], turns);
+  return { name: "bus.post", run: inWindows(one, () => bus.flush(), unconfirmed) };
+}
+
+/** `post` against the client's own `publish`. */
+export function post(connection: NatsConnection): Promise<Row> {
+  const contenders = [posting(connection), rawIn(connection, unconfirmed)] as const;
+  return compare("NATS: post, no SDK", contenders, turns, { due: { atLeast: 1.4 } });
 }
 
 /** Confirmed `publish` against the client's own with one flush per window. */
-export function publish(connection: NatsConnection): Promise<Comparison> {
+export function publish(connection: NatsConnection): Promise<Row> {
   const ours = publishing("bus.publish", createEventBus({ source, transports: transports(connection) }));
-  return compare(`NATS: publish, ${window} in flight, no SDK`, 1.2, [ours, rawIn(connection, window)], turns);
+  const measure = `NATS: publish, ${window} in flight, no SDK`;
+  return compare(measure, [ours, rawIn(connection, window)], turns, { due: { atLeast: 1.2 } });
 }
 
 /** The same with a span for each event, against code that is traced by hand. */
-export function traced(connection: NatsConnection): Promise<Comparison> {
+export function traced(connection: NatsConnection): Promise<Row> {
   const tracerProvider = new BasicTracerProvider({ spanProcessors: [recording] });
   const tracer = tracerProvider.getTracer("bench");
   propagation.setGlobalPropagator(new W3CTraceContextPropagator());
@@ -103,5 +109,6 @@ export function traced(connection: NatsConnection): Promise<Comparison> {
   const byHand = { name: "hand-traced", run: inWindows(one, () => connection.flush(), window) };
   const bus = createEventBus({ source, transports: transports(connection), tracerProvider });
   const ours = publishing("bus.publish, traced", bus);
-  return compare(`NATS: publish, ${window} in flight, recording SDK`, 1.3, [ours, byHand], turns);
+  const measure = `NATS: publish, ${window} in flight, recording SDK`;
+  return compare(measure, [ours, byHand], turns, { due: { atLeast: 1.5 } });
 }

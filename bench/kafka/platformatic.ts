@@ -4,15 +4,18 @@ import { promisify } from "node:util";
 import { createEventBus, type EventBus } from "waybill";
 import { type KafkaDriver, kafkaTransport } from "waybill/kafka";
 import { platformaticDriver } from "waybill/kafka/platformatic";
-import { source } from "./event.ts";
-import { type Comparison, type Contender, compare } from "./harness.ts";
-import { batch, consumeTurns, consuming, fill, publishing, rawMessage, topic, turns } from "./kafka.ts";
+import { source, topic } from "../event.ts";
+import type { Row } from "../result.ts";
+import { type Contender, compare } from "../support/harness.ts";
+import { scaled } from "../support/turns.ts";
+import { consumeTurns, consuming, fill } from "./consume.ts";
+import { batch, publishing, rawMessage, turns } from "./produce.ts";
 
 const busOf = (driver: KafkaDriver): EventBus =>
   createEventBus({ source, transports: { kafka: kafkaTransport({ driver }) } });
 
 /** Producing in batches, against the client's own `send` with the same headers and settings. */
-export async function platformaticBatches(brokers: string): Promise<Comparison> {
+export async function platformaticBatches(brokers: string): Promise<Row> {
   const { compatibilityPartitioner, Producer, stringSerializers } = await import("@platformatic/kafka");
   const producer = new Producer({
     clientId: "raw",
@@ -33,7 +36,9 @@ export async function platformaticBatches(brokers: string): Promise<Comparison> 
     },
   };
   try {
-    return await compare(`Kafka, platformatic: batches of ${batch}`, 0.95, [publishing(bus), theirs], turns);
+    return await compare(`Kafka, platformatic: batches of ${batch}`, [publishing(bus), theirs], turns, {
+      due: { atLeast: 0.95 },
+    });
   } finally {
     await producer.close();
     await bus.close();
@@ -41,10 +46,10 @@ export async function platformaticBatches(brokers: string): Promise<Comparison> 
 }
 
 /** Consuming through the bus, against the native client's `eachMessage` on the Node that client was built for. */
-export async function platformaticConsumption(brokers: string): Promise<Comparison> {
+export async function platformaticConsumption(brokers: string): Promise<Row> {
   const newDriver = (): KafkaDriver => platformaticDriver({ brokers });
   const bus = busOf(newDriver());
-  await fill(bus, consumeTurns.count);
+  await fill(bus, scaled(consumeTurns).count);
   await bus.close();
   const node = process.env.BENCH_NODE ?? "node";
   const theirs: Contender = {
@@ -54,5 +59,8 @@ export async function platformaticConsumption(brokers: string): Promise<Comparis
       return Number((await promisify(execFile)(node, args)).stdout);
     },
   };
-  return await compare("Kafka, platformatic: consume", 3, [consuming(newDriver), theirs], consumeTurns);
+  return await compare("Kafka, platformatic: consume", [consuming(newDriver), theirs], consumeTurns, {
+    due: { atLeast: 3 },
+    elsewhere: true,
+  });
 }

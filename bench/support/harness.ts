@@ -1,25 +1,13 @@
+import type { Due, Row } from "../result.ts";
+import { median } from "./statistics.ts";
+import { scaled, type Turns } from "./turns.ts";
+
 /** One way to do the work of a comparison: does `count` operations and resolves when all are done. */
 export interface Contender {
   readonly name: string;
   /** Returns the time it took, in milliseconds, where it measures that itself: without what it has to open first. */
   run(count: number): Promise<unknown>;
 }
-
-/** What a comparison found. */
-export interface Comparison {
-  readonly title: string;
-  readonly due: number;
-  /** Median over the rounds of their time / ours: above 1 is faster. */
-  readonly ratio: number;
-  /** The same of this process's processor time, which a busy machine disturbs less. */
-  readonly cpuRatio: number;
-  readonly perSecond: Readonly<Record<string, number>>;
-  /** Heap in use after a collection, MiB, grown over all rounds. */
-  readonly heapGrowthMiB: number;
-  readonly rounds: number;
-}
-
-const median = (values: readonly number[]): number => [...values].sort((a, b) => a - b)[values.length >> 1]!;
 
 interface Turn {
   readonly elapsedMs: number;
@@ -35,21 +23,33 @@ async function time(contender: Contender, count: number): Promise<Turn> {
   return { elapsedMs, cpuMs: (user + system) / 1000 };
 }
 
-function heapMiB(): number {
-  (globalThis as { gc?: () => void }).gc?.();
+/** Heap in use after collections. One is not enough: what finalizers let go is collected by the next. */
+export function heapMiB(): number {
+  const { gc } = globalThis as { gc?: () => void };
+  if (gc === undefined) throw new Error("the heap is measured with --expose-gc");
+  for (let n = 0; n < 4; n++) gc();
   return process.memoryUsage().heapUsed / 1_048_576;
+}
+
+/** What a row says beside its figures. */
+export interface RowOptions {
+  readonly due?: Due;
+  readonly note?: string;
+  /** Theirs runs in a process of its own, so this process's processor time tells nothing of it. */
+  readonly elsewhere?: boolean;
 }
 
 /**
  * Compares by turns, so that what disturbs the machine disturbs both: the shorter the turns, the better. The first
- * rounds warm up and do not count.
+ * rounds warm up and do not count. The ratio is the median over the rounds of their time / ours: above 1 is faster.
  */
 export async function compare(
-  title: string,
-  due: number,
+  measure: string,
   [ours, theirs]: readonly [Contender, Contender],
-  { count, rounds, warmUp }: { count: number; rounds: number; warmUp: number },
-): Promise<Comparison> {
+  turns: Turns,
+  { due, note, elsewhere = false }: RowOptions = {},
+): Promise<Row> {
+  const { count, rounds, warmUp } = scaled(turns);
   const mine: Turn[] = [];
   const others: Turn[] = [];
   let before = 0;
@@ -62,16 +62,17 @@ export async function compare(
       if (counts) (ourTurn ? mine : others).push(turn);
     }
   }
-  const rate = (turns: readonly Turn[]): number =>
-    Math.round(count / (median(turns.map(({ elapsedMs }) => elapsedMs)) / 1000));
+  const rate = (of: readonly Turn[]): number => count / (median(of.map(({ elapsedMs }) => elapsedMs)) / 1000);
   const ratio = (of: keyof Turn): number => median(mine.map((turn, round) => others[round]![of] / turn[of]));
   return {
-    title,
-    due,
+    measure,
+    ours: { name: ours.name, value: rate(mine), unit: "per second" },
+    theirs: { name: theirs.name, value: rate(others), unit: "per second" },
     ratio: ratio("elapsedMs"),
-    cpuRatio: ratio("cpuMs"),
-    perSecond: { [ours.name]: rate(mine), [theirs.name]: rate(others) },
-    heapGrowthMiB: heapMiB() - before,
+    ...(!elsewhere && { cpuRatio: ratio("cpuMs") }),
+    ...(due && { due }),
+    ...(note !== undefined && { note }),
     rounds,
+    heapGrowthMiB: heapMiB() - before,
   };
 }
