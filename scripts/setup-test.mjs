@@ -5,7 +5,7 @@ import { canInstall, isDebian } from "./lib/apt.mjs";
 import { checkNode, ensureDependencies } from "./lib/dependencies.mjs";
 import { duration } from "./lib/report.mjs";
 import { ensureChromium } from "./lib/tools/chromium.mjs";
-import { ensureConfluent } from "./lib/tools/confluent.mjs";
+import { ensureConfluent, ensureConfluent24 } from "./lib/tools/confluent.mjs";
 import { ensureJava, ensureKafka } from "./lib/tools/kafka.mjs";
 import { ensureNatsServer } from "./lib/tools/nats-server.mjs";
 import { ensureRuntimes } from "./lib/tools/runtimes.mjs";
@@ -19,6 +19,7 @@ const items = {
   "confluent client": ensureConfluent,
   chromium: ensureChromium,
   runtimes: ensureRuntimes,
+  "confluent 24": ensureConfluent24,
 };
 
 /** The names that {@link setUp} takes. */

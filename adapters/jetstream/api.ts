@@ -16,7 +16,8 @@ export interface Api {
   /** What stands before every subject of the API. */
   readonly prefix: string;
   /**
-   * Sends `body` as JSON and answers what came back, an `error` in it included. While the connection is down it waits.
+   * Sends `body` as JSON and answers what came back, an `error` in it included. While the connection is down it waits;
+   * what was asked when it broke is asked again, since every request of the API can bear that.
    * Rejects with `unreachable` where JetStream does not answer, `timeout`, `denied` or `closed`.
    */
   request<T>(subject: string, body?: unknown): Promise<T & { readonly error?: ApiError }>;
@@ -36,16 +37,32 @@ export function createApi(connection: NatsLike, link: Link, domain: string | und
   return {
     prefix,
     async request(subject, body) {
-      if (!(await whenConnected(link))) throw new EventError("closed", "jetstream: the transport is closed");
-      try {
-        const payload = encoder.encode(body === undefined ? "" : JSON.stringify(body));
-        const { data } = await connection.request(prefix + subject, payload, { timeout: timeoutMs });
-        return JSON.parse(decoder.decode(data));
-      } catch (reason) {
-        throw natsError(reason, `jetstream ${subject}`, meanings);
+      const payload = encoder.encode(body === undefined ? "" : JSON.stringify(body));
+      for (;;) {
+        if (!(await whenConnected(link))) throw new EventError("closed", "jetstream: the transport is closed");
+        const broken = nextBreak(link);
+        try {
+          const asking = connection.request(prefix + subject, payload, { timeout: timeoutMs });
+          const answer = await Promise.race([asking, broken.seen]);
+          if (answer) return JSON.parse(decoder.decode(answer.data));
+          asking.catch(() => undefined); // its answer went with the socket
+        } catch (reason) {
+          throw natsError(reason, `jetstream ${subject}`, meanings);
+        } finally {
+          broken.forget();
+        }
       }
     },
   };
+}
+
+/** Resolves when the connection breaks or closes. */
+function nextBreak(link: Link): { readonly seen: Promise<undefined>; forget(): void } {
+  let forget: () => void = () => undefined;
+  const seen = new Promise<undefined>((resolve) => {
+    forget = link.listen(() => link.state !== "connected" && resolve(undefined));
+  });
+  return { seen, forget };
 }
 
 /** The error of an answer, in the words of {@link EventError}. */

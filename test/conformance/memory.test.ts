@@ -1,0 +1,6 @@
+import { test } from "vitest";
+import { memoryTransport } from "waybill/memory";
+import { runConformance } from "waybill/testing";
+import { memoryTarget } from "./targets/memory.ts";
+
+runConformance(memoryTarget(), memoryTransport().capabilities, { test });

@@ -1,0 +1,126 @@
+import { systemClock } from "../../core/clock.ts";
+import { uuidv7 } from "../../core/id.ts";
+import type { Capabilities } from "../../core/transport.ts";
+import type { ConformanceCase, ConformanceFactory, Need } from "./case.ts";
+import { createContext } from "./context.ts";
+import { ConformanceFailure } from "./expect.ts";
+
+/** What became of a case. */
+export interface CaseResult {
+  readonly id: string;
+  readonly status: "passed" | "failed" | "skipped";
+  /** Why it failed, or what the transport lacks. */
+  readonly reason?: string;
+  readonly elapsedMs: number;
+}
+
+/** Options of {@link runCases}. */
+export interface RunCasesOptions {
+  /** How many cases may run at once. Default: 1. */
+  readonly concurrency?: number;
+  /** Bound of one case in milliseconds. Default: 60,000. */
+  readonly timeoutMs?: number;
+}
+
+/** Names no other run has: brokers remember destinations and groups. */
+const names = uuidv7();
+
+/** What keeps a case from running on a transport; undefined when nothing does. */
+export function reasonToSkip(
+  { needs = [], lacks = [] }: ConformanceCase,
+  factory: ConformanceFactory,
+  capabilities: Capabilities,
+): string | undefined {
+  const have = (need: Need): boolean => {
+    if (need === "clients") return !factory.oneClient;
+    if (need === "reads") return factory.reads === true;
+    if (need === "cuts") return factory.cuts === true;
+    if (need === "vanishes") return factory.vanishedAfterMs !== undefined;
+    if (need === "shortWindow") return factory.duplicateWindowMs !== undefined;
+    return Boolean((capabilities as unknown as Record<string, unknown>)[need]);
+  };
+  const missing = needs.filter((need) => !have(need));
+  if (missing.length > 0) return `lacks ${missing.join(", ")}`;
+  const there = lacks.filter(have);
+  return there.length > 0 ? `has ${there.join(", ")}` : undefined;
+}
+
+/** Runs one case against a fresh context. Rejects with what does not hold. */
+export async function runCase(
+  one: ConformanceCase,
+  factory: ConformanceFactory,
+  capabilities: Capabilities,
+  timeoutMs = 60_000,
+): Promise<void> {
+  const context = createContext(factory, capabilities, `conformance-${names()}`);
+  let late: { cancel(): void } | undefined;
+  const timeout = new Promise<never>((_, reject) => {
+    const fail = (): void => reject(new ConformanceFailure(`not finished after ${timeoutMs} ms`));
+    late = systemClock.after(timeoutMs, fail);
+  });
+  try {
+    await Promise.race([one.run(context), timeout]);
+  } finally {
+    late?.cancel();
+    await Promise.race([context.close(), new Promise<void>((resolve) => void systemClock.after(20_000, resolve))]);
+  }
+}
+
+/**
+ * Runs cases without a test framework and tells what became of each: for runtimes that have none, such as a page or an
+ * edge function, and for tables.
+ *
+ * @example
+ * ```ts
+ * import { memoryTransport } from "waybill/memory";
+ * import { conformanceCases, runCases } from "waybill/testing";
+ *
+ * const factory = { oneClient: true, open: () => ({ transport: memoryTransport() }) };
+ * const { capabilities } = memoryTransport();
+ * for await (const { id, status, reason } of runCases(conformanceCases, factory, capabilities)) {
+ *   console.log(id, status, reason ?? "");
+ * }
+ * ```
+ */
+export async function* runCases(
+  cases: readonly ConformanceCase[],
+  factory: ConformanceFactory,
+  capabilities: Capabilities,
+  { concurrency = 1, timeoutMs }: RunCasesOptions = {},
+): AsyncGenerator<CaseResult, void, undefined> {
+  const waiting = [...cases];
+  const running = new Set<Promise<CaseResult>>();
+  const finished: Promise<CaseResult>[] = [];
+  while (waiting.length + running.size > 0) {
+    while (waiting.length > 0 && running.size < concurrency) {
+      const work = resultOf(waiting.shift()!, factory, capabilities, timeoutMs);
+      running.add(work);
+      void work.then(() => finished.push(work));
+    }
+    await Promise.race(running);
+    for (const work of finished.splice(0)) {
+      running.delete(work);
+      yield await work;
+    }
+  }
+}
+
+async function resultOf(
+  one: ConformanceCase,
+  factory: ConformanceFactory,
+  capabilities: Capabilities,
+  timeoutMs: number | undefined,
+): Promise<CaseResult> {
+  const { id } = one;
+  const lacking = reasonToSkip(one, factory, capabilities);
+  if (lacking !== undefined) return { id, status: "skipped", reason: lacking, elapsedMs: 0 };
+  const startedMs = systemClock.now();
+  const elapsed = (): number => systemClock.now() - startedMs;
+  try {
+    await runCase(one, factory, capabilities, timeoutMs);
+    return { id, status: "passed", elapsedMs: elapsed() };
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    return { id, status: "failed", reason, elapsedMs: elapsed() };
+  }
+}
