@@ -45,6 +45,7 @@ describe("deliveries", () => {
     await clock.advance(499);
     expect(got).toHaveLength(2);
     await clock.advance(1);
+    expect(got).toHaveLength(3);
     expect([got[2]!.position, got[2]!.attempt, text(got[2]!)]).toEqual(["0", 2, "0"]);
     await got[2]!.settle({ kind: "retry", delayMs: 0 });
     await clock.advance(0);

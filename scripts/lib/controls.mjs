@@ -1,0 +1,35 @@
+import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
+import { at, cache } from "./paths.mjs";
+import { run } from "./run.mjs";
+
+/** A test that hangs without its guard is red after this. */
+const testTimeoutMs = 10_000;
+/** Vitest is given up after this, and then nothing is known. */
+const runTimeoutMs = 120_000;
+
+/**
+ * Runs test files of the projects `unit` and `int`, without the guard of `control` where one is given.
+ *
+ * @param {{ control?: string, files: readonly string[], title?: string }} what
+ * @returns {Promise<{ report?: import("../../test/controls/verdict.ts").TestReport, output: string, durationMs: number }>}
+ */
+export async function runTests({ control, files, title }) {
+  mkdirSync(cache("reports"), { recursive: true });
+  // Two runs at a time do not meet.
+  const path = cache("reports", `controls-${process.pid}.json`);
+  rmSync(path, { force: true });
+  const args = [
+    at("node_modules", "vitest", "vitest.mjs"),
+    "run",
+    ...["--project", "unit", "--project", "int"],
+    `--reporter=${at("scripts/lib/controls-reporter.mjs")}`,
+    `--testTimeout=${testTimeoutMs}`,
+    ...(title === undefined ? [] : ["--testNamePattern", title]),
+    ...files,
+  ];
+  const env = { WAYBILL_REPORT: path, WAYBILL_CONTROL: control };
+  const { output, durationMs } = await run(process.execPath, args, { collect: true, timeoutMs: runTimeoutMs, env });
+  const report = existsSync(path) ? JSON.parse(readFileSync(path, "utf8")) : undefined;
+  rmSync(path, { force: true });
+  return { report, output, durationMs };
+}

@@ -1,0 +1,21 @@
+import { busControls } from "./bus-controls.ts";
+import type { Control } from "./control.ts";
+import { deliveryControls } from "./delivery-controls.ts";
+import { jetstreamControls } from "./jetstream-controls.ts";
+import { kafkaControls } from "./kafka-controls.ts";
+import { memoryControls } from "./memory-controls.ts";
+import { metaControl } from "./meta-control.ts";
+import { natsControls } from "./nats-controls.ts";
+
+/** What `npm run controls` runs. */
+export const controls: readonly Control[] = [
+  ...deliveryControls,
+  ...busControls,
+  ...natsControls,
+  ...jetstreamControls,
+  ...kafkaControls,
+  ...memoryControls,
+];
+
+/** Everything that `WAYBILL_CONTROL` may name. */
+export const allControls: readonly Control[] = [...controls, metaControl];

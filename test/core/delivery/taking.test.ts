@@ -1,0 +1,105 @@
+import { describe, expect, test } from "vitest";
+import { createEventBus, EventError } from "waybill";
+import { fakeClock } from "waybill/testing";
+import { handFedTransport } from "./hand-fed-transport.ts";
+
+const ack = { kind: "ack" };
+
+function setUp(capabilities: Parameters<typeof handFedTransport>[0] = {}) {
+  const clock = fakeClock();
+  const fake = handFedTransport(capabilities);
+  const bus = createEventBus({ source: "/t", transports: { fake: fake.transport }, clock });
+  const errors: string[] = [];
+  bus.onError(({ code }) => void errors.push(code));
+  const ends: (() => void)[] = [];
+  const handler = (): Promise<void> => new Promise((resolve) => void ends.push(resolve));
+  return { clock, fake, bus, errors, ends, handler };
+}
+
+describe("what a member takes", () => {
+  test.each([
+    ["twice what it handles at once, where another could have the event", {}, 8],
+    ["some more, where it owns its keys", { keyOrder: true }, 64],
+    ["some more, where nothing is delivered twice", { redelivery: false }, 64],
+  ])("is %s", async (_, capabilities, most) => {
+    const { fake, bus, handler } = setUp(capabilities);
+    await bus.subscribe("t", handler, { group: "g", concurrency: 4 });
+    expect(fake.credit).toBe(most);
+  });
+
+  test("is one more for each event that is over, and none while it is handled", async () => {
+    const { clock, fake, bus, ends, handler } = setUp();
+    await bus.subscribe("t", handler, { group: "g", concurrency: 2 });
+    for (let n = 0; n < 4; n++) fake.feed(n);
+    await clock.advance(0);
+    expect(fake.credit).toBe(4);
+    ends[0]!();
+    await clock.advance(0);
+    expect(fake.credit).toBe(5);
+  });
+});
+
+describe("a verdict", () => {
+  test("is given after the handler, not before", async () => {
+    const { clock, fake, bus, ends, handler } = setUp();
+    await bus.subscribe("t", handler, { group: "g" });
+    const fed = fake.feed(1);
+    await clock.advance(60_000);
+    expect(fed.verdicts).toEqual([]);
+    ends[0]!();
+    await clock.advance(0);
+    expect(fed.verdicts).toEqual([ack]);
+  });
+
+  test("is not given for what failed after its partition went: the next owner gets it", async () => {
+    const { clock, fake, bus, errors } = setUp({ keyOrder: true });
+    const lane = new AbortController();
+    let calls = 0;
+    await bus.subscribe(
+      "t",
+      () => {
+        calls++;
+        lane.abort(new EventError("fenced", "another owner"));
+        throw new EventError("invalid-data", "no event of ours");
+      },
+      { group: "g" },
+    );
+    const fed = fake.feed(1, { lane });
+    await clock.advance(10_000);
+    expect([fed.verdicts, calls, errors]).toEqual([[], 1, ["invalid-data"]]);
+  });
+});
+
+describe("a close", () => {
+  test("waits for the handler that runs, and gives back what has not begun", async () => {
+    const { clock, fake, bus, ends, handler } = setUp();
+    await bus.subscribe("t", handler, { group: "g" });
+    const [running, waiting] = [fake.feed(1), fake.feed(2)];
+    let closed: unknown;
+    void bus.close().then((report) => {
+      closed = report;
+    });
+    await clock.advance(5_000);
+    expect([closed, waiting.released, waiting.verdicts]).toEqual([undefined, 1, []]);
+    ends[0]!();
+    await clock.advance(0);
+    expect([closed, running.verdicts]).toEqual([{ unsent: 0, unsettled: 0 }, [ack]]);
+  });
+
+  test("reports after its deadline what is still handled", async () => {
+    const { clock, fake, bus, handler } = setUp();
+    await bus.subscribe("t", handler, { group: "g", concurrency: 3 });
+    for (let n = 0; n < 5; n++) fake.feed(n);
+    const closing = bus.close({ deadlineMs: 1_000 });
+    await clock.advance(1_000);
+    expect(await closing).toEqual({ unsent: 0, unsettled: 3 });
+  });
+
+  test("lets nothing through to a transport that would still take it", async () => {
+    const { fake, bus } = setUp();
+    await bus.close();
+    await expect(bus.publish("t", 1)).rejects.toMatchObject({ code: "closed" });
+    expect(() => bus.post("t", 1)).toThrow(expect.objectContaining({ code: "closed" }));
+    expect(fake.given).toEqual([]);
+  });
+});
