@@ -22,7 +22,8 @@ export default class ControlsReporter {
         const { state, errors = [] } = test.result();
         const failed = state === "failed";
         const name = `${module.relativeModuleId} > ${test.fullName}`;
-        if (failed || state === "passed") tests.push({ name, failed, errors: errors.map(told) });
+        const durationMs = Math.ceil(test.diagnostic()?.duration ?? 0);
+        if (failed || state === "passed") tests.push({ name, failed, durationMs, errors: errors.map(told) });
       }
       // A file that does not load, and a hook that throws.
       elsewhere.push(...module.errors().map(told));

@@ -2,28 +2,27 @@ import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
 import { at, cache } from "./paths.mjs";
 import { run } from "./run.mjs";
 
-/** A test that hangs without its guard is red after this. */
-const testTimeoutMs = 10_000;
 /** Vitest is given up after this, and then nothing is known. */
 const runTimeoutMs = 120_000;
+let runs = 0;
 
 /**
  * Runs test files of the projects `unit` and `int`, without the guard of `control` where one is given.
  *
- * @param {{ control?: string, files: readonly string[], title?: string }} what
+ * @param {{ control?: string, files: readonly string[], title?: string, testTimeoutMs?: number }} what
  * @returns {Promise<{ report?: import("../../test/controls/verdict.ts").TestReport, output: string, durationMs: number }>}
  */
-export async function runTests({ control, files, title }) {
+export async function runTests({ control, files, title, testTimeoutMs }) {
   mkdirSync(cache("reports"), { recursive: true });
   // Two runs at a time do not meet.
-  const path = cache("reports", `controls-${process.pid}.json`);
+  const path = cache("reports", `controls-${process.pid}-${++runs}.json`);
   rmSync(path, { force: true });
   const args = [
     at("node_modules", "vitest", "vitest.mjs"),
     "run",
     ...["--project", "unit", "--project", "int"],
     `--reporter=${at("scripts/lib/controls-reporter.mjs")}`,
-    `--testTimeout=${testTimeoutMs}`,
+    ...(testTimeoutMs === undefined ? [] : [`--testTimeout=${testTimeoutMs}`]),
     ...(title === undefined ? [] : ["--testNamePattern", title]),
     ...files,
   ];

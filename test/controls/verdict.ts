@@ -5,9 +5,17 @@ export interface ToldError {
   readonly cause?: ToldError;
 }
 
+/** What became of one test. */
+export interface TestResult {
+  readonly name: string;
+  readonly failed: boolean;
+  readonly durationMs: number;
+  readonly errors: readonly ToldError[];
+}
+
 /** What a run of tests came to; written by `scripts/lib/controls-reporter.mjs`. */
 export interface TestReport {
-  readonly tests: readonly { readonly name: string; readonly failed: boolean; readonly errors: readonly ToldError[] }[];
+  readonly tests: readonly TestResult[];
   /** Errors outside every test: a file that does not load, a hook, a rejection that nobody handles. */
   readonly elsewhere: readonly ToldError[];
 }
@@ -41,6 +49,14 @@ export function judge(withGuard: TestReport, without: TestReport | undefined, lo
   if (crash) return { kind: "broken", why: innermost(crash).message };
   if (without.tests.length === 0) return { kind: "broken", why: "no test ran" };
   return { kind: "still passes", why: `${without.tests.length} tests pass without the guard` };
+}
+
+/**
+ * How long a test may take without the guard before it counts as hanging: long enough for the slowest of them on a
+ * machine that is five times as busy, since being slow is not the same as missing a guard.
+ */
+export function timeLimitMs({ tests }: TestReport): number {
+  return Math.max(4_000, 5 * Math.max(0, ...tests.map(({ durationMs }) => durationMs)));
 }
 
 function isMistake(error: ToldError): boolean {

@@ -200,6 +200,17 @@ describe("publish on Kafka, over a fake driver", () => {
     expect(() => transport.post!(message())).toThrow(expect.objectContaining({ code: "closed" }));
   });
 
+  it("waits at close for reports that still come within the deadline", async () => {
+    const { transport, producer } = await opened();
+    const publishing = transport.publish([message()]);
+    const closing = transport.close({ deadlineMs: 20_000 });
+    await turn();
+    expect(producer.closed).toBe(false);
+    producer.sent[0]!.report.stored(0, 1);
+    expect(await publishing).toMatchObject([{ stored: true }]);
+    expect(await closing).toEqual({ unsent: 0, unsettled: 0 });
+  });
+
   it("waits in flush until everything is reported", async () => {
     const { transport, producer } = await opened();
     transport.post!(message());
