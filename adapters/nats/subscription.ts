@@ -1,11 +1,22 @@
+import { withinDeadline } from "../../core/deadline.ts";
 import type { EventError } from "../../core/errors.ts";
 import type { IncomingMessage } from "../../core/message.ts";
-import type { CloseReport, ConsumeSink, Delivery, Lag, TransportSubscription, Verdict } from "../../core/transport.ts";
+import type {
+  CloseOptions,
+  CloseReport,
+  ConsumeSink,
+  Delivery,
+  Lag,
+  TransportSubscription,
+  Verdict,
+} from "../../core/transport.ts";
 import { HoldQueue } from "./hold-queue.ts";
 import { incomingMessage } from "./incoming.ts";
 import type { NatsMessageLike, NatsSubscriptionLike } from "./nats-like.ts";
 import type { ReceiveContext } from "./receive-context.ts";
 
+/** How long a close waits for the server to know of it; a socket that does not answer is replaced elsewhere. */
+const farewellMs = 1_000;
 /** Core NATS has no partitions: everything comes by this one. */
 const LANE = "nats";
 
@@ -79,15 +90,21 @@ export class NatsConsumer implements TransportSubscription {
     return Promise.resolve([{ lane: LANE, messages: this.#held.length }]);
   }
 
-  close(): Promise<CloseReport> {
+  async close({ deadlineMs = farewellMs }: CloseOptions = {}): Promise<CloseReport> {
     if (!this.#closed) {
       this.#closed = true;
       this.#held.clear();
       for (const subscription of this.subscriptions) subscription.unsubscribe();
       this.#abort.abort();
       this.#onClose();
+      const { clock, link, options } = this.#context;
+      // Until the server has read it, the group's messages may still be sent here, where nobody takes them.
+      if (link.state === "connected") {
+        const read = options.connection.flush().catch(() => undefined);
+        await withinDeadline(clock, Math.min(deadlineMs, farewellMs), read);
+      }
     }
-    return Promise.resolve({ unsent: 0, unsettled: this.#unsettled });
+    return { unsent: 0, unsettled: this.#unsettled };
   }
 
   #pass(): void {

@@ -1,6 +1,6 @@
 import { EventError } from "../../../core/errors.ts";
 import type { ProduceFailure } from "../driver.ts";
-import { code, lostSend, refusal } from "./errors.ts";
+import { code, leaderMoved, lostSend, refusal } from "./errors.ts";
 import type { Item, PartitionQueue } from "./partition-queue.ts";
 import { type Answer, answersOf } from "./produce-answers.ts";
 import { vendorMessage } from "./records.ts";
@@ -114,7 +114,7 @@ export class Sender {
       queue.shrink(batch.length);
       queue.giveBack(batch);
       this.#owner.released(queue, false);
-    } else if (answer && moved.has(answer.code)) {
+    } else if (answer && leaderMoved.has(answer.code)) {
       queue.giveBack(batch);
       setTimeout(() => this.#owner.released(queue, true), retryMs);
     } else this.#fail(queue, batch, answer ? refusal(answer.code, error) : lostSend(error));
@@ -125,9 +125,6 @@ export class Sender {
     this.#owner.released(queue, true);
   }
 }
-
-/** Another broker leads the partition, and nothing was stored. */
-const moved = new Set<number>([code.leaderNotAvailable, code.notLeader, code.fencedLeaderEpoch]);
 
 function expired(outcome: "failed" | "unknown", timeoutMs: number): ProduceFailure {
   const error = new EventError("timeout", `Kafka did not confirm within ${timeoutMs} ms`, { retryable: true });
