@@ -1,4 +1,9 @@
-import type { NatsLike, NatsStatusLike } from "../../../adapters/nats/index.ts";
+import type {
+  NatsLike,
+  NatsStatusLike,
+  NatsSubscribeOptionsLike,
+  NatsSubscriptionLike,
+} from "../../../adapters/nats/index.ts";
 
 type Outbound =
   | { readonly kind: "message"; readonly body: string }
@@ -88,7 +93,7 @@ export class FakeConnection implements NatsLike {
     this.#tell({ type: "reconnect" });
   }
 
-  subscribe(): never {
+  subscribe(_subject: string, _options?: NatsSubscribeOptionsLike): NatsSubscriptionLike {
     throw new Error("not modelled");
   }
 

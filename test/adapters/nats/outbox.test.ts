@@ -126,6 +126,23 @@ describe("the outage buffer", () => {
     expect(connection.stored.length).toBe(40);
   });
 
+  test("repeats nothing when the server tells about itself anew while something is on its way", async () => {
+    const connection = new FakeConnection();
+    const transport = natsTransport({ connection, clock: countingClock() });
+    for (const body of ["1", "2"]) transport.post!(outgoing("a", body));
+    await turn();
+    // A cluster that changed: the same connection, and another object.
+    connection.info = { max_payload: 1_000 };
+    transport.post!(outgoing("a", "3"));
+    for (let round = 0; round < 3; round++) {
+      await turn();
+      connection.serve(10);
+    }
+    await turn();
+    expect(connection.stored).toEqual(["1", "2", "3"]);
+    expect(transport.health().buffered).toBe(0);
+  });
+
   test("counts what an abort leaves behind as free again", async () => {
     const connection = new FakeConnection();
     connection.die(0);
