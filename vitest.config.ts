@@ -39,7 +39,7 @@ const config: ViteUserConfig = defineConfig({
         extends: true,
         test: {
           name: "unit",
-          include: ["test/**/*.test.ts"],
+          include: ["test/**/*.test.ts", "examples/custom-transport/*.vitest.ts"],
           exclude: ["**/*.int.test.ts", "**/*.modern.test.ts", "**/*.e2e.test.ts", "test/package/**"],
           // Property tests run long on a busy machine; none waits for real time.
           testTimeout: 60_000,

@@ -36,18 +36,46 @@ async function build() {
   return sum([built, await vitest("dist", 10 * minuteMs), await (await import("./size.mjs")).runSize()]);
 }
 
+/** `npm run conformance:all` as so many checks as it ran cases. */
+async function conformance() {
+  const { code, output, timedOut } = await run("npm", ["run", "--silent", "conformance:all"], {
+    ...npm,
+    label: "conformance",
+    timeoutMs: 40 * minuteMs,
+  });
+  const [, passed = 0, failed = 0] = /(\d+) passed, (\d+) failed\s*$/.exec(output) ?? [];
+  const failures = output.split("\n").filter((line) => /^\s*FAILED /.test(line));
+  if (code !== 0 && failures.length === 0) failures.push(timedOut ? "not finished" : `exit code ${code}`);
+  return {
+    passed: Number(passed),
+    failed: code === 0 ? 0 : Math.max(1, Number(failed)),
+    skips: [],
+    failures: failures.map((line) => `conformance: ${line.trim()}`),
+  };
+}
+
 const brokers = ["packages", "nats-server", "java", "kafka", "confluent client"];
 const node24 = cache("tools", "runtimes", "bin", "node24");
 
-/** In this order; a failed block does not stop the next. `needs` are items of the set-up. */
+/**
+ * In this order; a failed block does not stop the next. `needs` are items of the set-up, `budgetMin` is what it may take
+ * on two cores.
+ */
 const blocks = {
-  check: { needs: ["packages"], run: async () => (await import("./check.mjs")).runChecks() },
-  unit: { needs: ["packages"], run: () => vitest("unit", 10 * minuteMs) },
-  build: { needs: ["packages"], run: build },
-  int: { needs: brokers, run: () => vitest("int", 30 * minuteMs) },
-  modern: { needs: [...brokers, "runtimes"], run: () => vitest("modern", 30 * minuteMs, node24) },
-  e2e: { needs: allItems, run: () => vitest("e2e", 30 * minuteMs) },
+  check: { budgetMin: 2, needs: ["packages"], run: async () => (await import("./check.mjs")).runChecks() },
+  unit: { budgetMin: 4, needs: ["packages"], run: () => vitest("unit", 10 * minuteMs) },
+  build: { budgetMin: 4, needs: ["packages"], run: build },
+  int: { budgetMin: 12, needs: brokers, run: () => vitest("int", 30 * minuteMs) },
+  modern: { budgetMin: 8, needs: [...brokers, "runtimes"], run: () => vitest("modern", 30 * minuteMs, node24) },
+  e2e: { budgetMin: 10, needs: allItems, run: () => vitest("e2e", 30 * minuteMs) },
+  conformance: { budgetMin: 20, needs: allItems, run: conformance },
+  controls: {
+    budgetMin: 6,
+    needs: ["packages"],
+    run: () => command("npm run controls", "npm", ["run", "--silent", "controls"], { timeoutMs: 20 * minuteMs }),
+  },
   demo: {
+    budgetMin: 1,
     needs: ["packages"],
     run: () =>
       command("npm run demo -- --once", "npm", ["run", "--silent", "demo", "--", "--once"], {
@@ -56,13 +84,27 @@ const blocks = {
   },
 };
 
+const setUpBudgetMin = 12;
+/** All together may not take longer. */
+const totalBudgetMin = 80;
+
 /** @param {{ name: string, durationMs: number, counts: Counts }[]} results */
 function summarise(results) {
   const total = sum(results.map(({ counts }) => counts));
-  const row = (name, ms, { passed, failed, skips }) => [name, duration(ms), passed, failed, skips.length];
+  const row = (name, ms, budgetMin, { passed, failed, skips }) => {
+    const over = ms > budgetMin * minuteMs ? ", over" : "";
+    return [name, duration(ms), `${budgetMin} min${over}`, passed, failed, skips.length];
+  };
   const totalMs = results.reduce((ms, result) => ms + result.durationMs, 0);
-  const rows = results.map(({ name, durationMs, counts }) => row(name, durationMs, counts));
-  console.log(`\n${table(["block", "time", "passed", "failed", "skipped"], [...rows, row("all", totalMs, total)])}\n`);
+  const rows = results.map(({ name, durationMs, counts }) =>
+    row(name, durationMs, blocks[name]?.budgetMin ?? setUpBudgetMin, counts),
+  );
+  const all = row("all", totalMs, totalBudgetMin, total);
+  console.log(`\n${table(["block", "time", "budget", "passed", "failed", "skipped"], [...rows, all])}\n`);
+  if (totalMs > totalBudgetMin * minuteMs) {
+    total.failed++;
+    total.failures.push(`all blocks took ${duration(totalMs)}, ${totalBudgetMin} min are allowed`);
+  }
   for (const { title, reason } of total.skips) console.log(`skipped: ${title}: ${reason}`);
   for (const failure of total.failures) console.log(`FAILED:  ${failure}`);
   const skipped = total.skips.length > 0 ? `, ${total.skips.length} skipped` : "";

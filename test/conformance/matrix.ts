@@ -60,7 +60,7 @@ export const cells: readonly Cell[] = runtimes.flatMap((runtime) =>
       runtime,
       transport,
       cases: runtime === "node-24" ? "all" : "core",
-      concurrency: transport.startsWith("kafka") ? 4 : 8,
+      concurrency: 8,
     })),
 );
 

@@ -1,7 +1,8 @@
 import { EventError } from "../../../core/errors.ts";
 import type { AssignedPartition, ConsumerSource, PartitionOffset, TopicPartition } from "../driver.ts";
+import { askLeader } from "../leader-moves.ts";
 import type { Connection } from "./connection.ts";
-import { toEventError } from "./errors.ts";
+import { codeOf, toEventError } from "./errors.ts";
 import { called, type VendorConsumer } from "./vendor.ts";
 
 const requestMs = 5_000;
@@ -29,9 +30,9 @@ export class StartPositions {
     for (const topic of this.#source.topics) found.push(...(await partitionsOf(connection, topic)));
     if (this.#source.from === "new") {
       const ends = found.map(async (at) => {
-        const { highOffset } = await called<{ highOffset: number }>((done) =>
-          this.#client.queryWatermarkOffsets(at.topic, at.partition, requestMs, done),
-        );
+        const ask = (): Promise<{ highOffset: number }> =>
+          called((done) => this.#client.queryWatermarkOffsets(at.topic, at.partition, requestMs, done));
+        const { highOffset } = await askLeader(ask, codeOf);
         this.#ends.set(idOf(at), highOffset);
       });
       await Promise.all(ends).catch((error: unknown) => {

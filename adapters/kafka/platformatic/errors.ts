@@ -28,7 +28,6 @@ export const code = {
   kafkaStorage: 56,
   saslFailed: 58,
   fencedLeaderEpoch: 74,
-  unknownLeaderEpoch: 75,
   fencedInstance: 82,
   invalidRecord: 87,
   producerFenced: 90,
@@ -36,14 +35,6 @@ export const code = {
   fencedMemberEpoch: 110,
   staleMemberEpoch: 113,
 } as const;
-
-/** Another broker leads the partition, or does soon, as with a topic that is new: nothing was done. */
-export const leaderMoved: ReadonlySet<number | undefined> = new Set([
-  code.leaderNotAvailable,
-  code.notLeader,
-  code.fencedLeaderEpoch,
-  code.unknownLeaderEpoch,
-]);
 
 interface VendorError extends Error {
   readonly code?: string;

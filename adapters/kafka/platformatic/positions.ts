@@ -1,12 +1,12 @@
 import type { AssignedPartition, ConsumerSource, TopicPartition } from "../driver.ts";
-import { apiCodeOf, leaderMoved, toEventError } from "./errors.ts";
-import { limited, rest } from "./link.ts";
+import { askLeader } from "../leader-moves.ts";
+import { apiCodeOf, toEventError } from "./errors.ts";
+import { limited } from "./link.ts";
 import { layoutOf } from "./topics.ts";
 import type { VendorConsumer } from "./vendor.ts";
 
 const requestMs = 5_000;
 const topicMs = 10_000;
-const retryMs = 100;
 const earliest = -2n;
 const latest = -1n;
 
@@ -78,26 +78,16 @@ export class StartPositions {
     if (partitions.length === 0) return found;
     const wanted = byTopic(partitions);
     const options = { topics: [...wanted.keys()], partitions: Object.fromEntries(wanted), timestamp };
-    const answer = await this.#offsets(options);
+    const answer = await askLeader(
+      () => limited(this.#reader.listOffsets(options), requestMs),
+      apiCodeOf,
+      () => this.#reader.clearMetadata(),
+    );
     for (const each of partitions) {
       const offset = answer.get(each.topic)?.[each.partition];
       if (offset !== undefined && offset >= 0n) found.set(idOf(each), Number(offset));
     }
     return found;
-  }
-
-  /** Asks again while leaders move. */
-  async #offsets(
-    options: Parameters<VendorConsumer["listOffsets"]>[0],
-  ): Promise<ReadonlyMap<string, readonly bigint[]>> {
-    for (const until = Date.now() + topicMs; ; await rest(retryMs)) {
-      try {
-        return await limited(this.#reader.listOffsets(options), requestMs);
-      } catch (cause) {
-        if (!leaderMoved.has(apiCodeOf(cause)) || Date.now() > until) throw cause;
-        this.#reader.clearMetadata();
-      }
-    }
   }
 }
 

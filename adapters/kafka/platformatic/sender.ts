@@ -1,6 +1,7 @@
 import { EventError } from "../../../core/errors.ts";
 import type { ProduceFailure } from "../driver.ts";
-import { code, leaderMoved, lostSend, refusal } from "./errors.ts";
+import { leaderMoved } from "../leader-moves.ts";
+import { code, lostSend, refusal } from "./errors.ts";
 import type { Item, PartitionQueue } from "./partition-queue.ts";
 import { type Answer, answersOf } from "./produce-answers.ts";
 import { vendorMessage } from "./records.ts";

@@ -1,0 +1,6 @@
+// vitest run
+import { test } from "vitest";
+import { runConformance } from "waybill/testing";
+import { capabilities, factory } from "./factory.ts";
+
+runConformance(factory, capabilities, { test: test.concurrent });
