@@ -18,7 +18,7 @@ export const memoryControls: readonly Control[] = [
     id: "memory.unsettled-hold",
     guard: "what a group has not settled is not pushed out of a full partition",
     file: "adapters/memory/log.ts",
-    from: "partition.trimTo(Math.min(needed(partition), partition.end - maxMessages + 1));",
+    from: "partition.trimTo(Math.min(readers.needed(partition), partition.end - maxMessages + 1));",
     to: "partition.trimTo(partition.end - maxMessages + 1);",
     tests: [log],
   },

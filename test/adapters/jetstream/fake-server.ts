@@ -74,6 +74,11 @@ export class FakeServer implements NatsLike {
     for (const flush of this.#flushes.splice(0)) flush.resolve();
   }
 
+  /** Answers are lost, and the socket lives. */
+  loseAnswers(): void {
+    this.#answers = [];
+  }
+
   /** The socket dies: answers are lost, and the server reads so much more. */
   die(reads: number): void {
     this.serve(reads);

@@ -171,4 +171,108 @@ describe("the window of unconfirmed events", () => {
     await clock.advance(1_000);
     expect(await closing).toEqual({ unsent: 2, unsettled: 0 });
   });
+
+  test("sends again, in order, as soon as there is another connection", async () => {
+    const server = new FakeServer();
+    const clock = fakeClock();
+    const transport = jetstreamTransport({ connection: server, clock });
+    for (const body of ["1", "2", "3"]) transport.post!({ destination: "s", body, headers: [] });
+    await turn();
+    server.die(1);
+    transport.post!({ destination: "s", body: "4", headers: [] });
+    server.notice();
+    await turn();
+    server.dial();
+    server.connect();
+    await turn();
+    expect(server.onTheWay()).toEqual(["1", "2", "3", "4"]);
+    server.serve(4);
+    server.answer(4);
+    expect([server.stored, transport.health().buffered]).toEqual([["1", "2", "3", "4"], 0]);
+  });
+
+  test("sends again over a connection that lives what is not answered in time, which is stored once", async () => {
+    const server = new FakeServer();
+    const clock = fakeClock();
+    const transport = jetstreamTransport({ connection: server, clock });
+    const publishing = transport.publish([{ destination: "s", body: "x", headers: [] }]);
+    await clock.advance(0);
+    server.serve(1);
+    server.loseAnswers();
+    await clock.advance(5_000);
+    server.answer(0);
+    await clock.advance(0);
+    expect(server.onTheWay()).toEqual(["x"]);
+    server.serve(1);
+    server.answer(1);
+    expect([await publishing, server.stored]).toEqual([[{ stored: true, at: { sequence: 1 } }], ["x"]]);
+  });
+
+  test("stores once what another transport sent already, and says so", async () => {
+    const server = new FakeServer();
+    const message = { destination: "s", body: "x", headers: [], dedupId: "own" };
+    const outcomes: unknown[] = [];
+    for (const _ of [1, 2]) {
+      const publishing = jetstreamTransport({ connection: server }).publish([message]);
+      await turn();
+      server.serve(1);
+      server.answer(1);
+      outcomes.push(...(await publishing));
+    }
+    expect(server.stored).toEqual(["x"]);
+    expect(outcomes).toEqual([
+      { stored: true, at: { sequence: 1 } },
+      { stored: true, at: { sequence: 1, duplicate: true } },
+    ]);
+  });
+
+  test("has no more at the server than may be unconfirmed, and sends on with each answer", async () => {
+    const server = new FakeServer();
+    const transport = jetstreamTransport({ connection: server, clock: fakeClock(), buffer: { maxUnconfirmed: 3 } });
+    for (let n = 0; n < 8; n++) transport.post!({ destination: "s", body: String(n), headers: [] });
+    await turn();
+    expect(server.onTheWay()).toEqual(["0", "1", "2"]);
+    server.serve(1);
+    server.answer(1);
+    await turn();
+    expect(server.onTheWay()).toEqual(["1", "2", "3"]);
+  });
+
+  test("gives up what no stream takes after 16 times, and reaches a stream that comes meanwhile", async () => {
+    const server = new FakeServer();
+    const clock = fakeClock();
+    const transport = jetstreamTransport({ connection: server, clock });
+    const publish = () => transport.publish([{ destination: "s", body: "x", headers: [] }]);
+    const settled: unknown[] = [];
+    void publish().then((outcomes) => settled.push(...outcomes));
+    let tries = 0;
+    for (; tries < 40 && settled.length === 0; tries++) {
+      await clock.advance(250);
+      server.serve(1, true);
+      server.answer(1);
+      await turn();
+    }
+    expect(settled).toMatchObject([{ stored: false, outcome: "failed", error: { code: "no-responders" } }]);
+    expect(tries).toBe(16);
+    const later = publish();
+    await clock.advance(0);
+    server.serve(1, true);
+    server.answer(1);
+    await clock.advance(250);
+    server.serve(1);
+    server.answer(1);
+    expect(await later).toEqual([{ stored: true, at: { sequence: 1 } }]);
+  });
+
+  test("a close waits for what is answered within its deadline", async () => {
+    const server = new FakeServer();
+    const clock = fakeClock();
+    const transport = jetstreamTransport({ connection: server, clock });
+    transport.post!({ destination: "s", body: "x", headers: [] });
+    const closing = transport.close({ deadlineMs: 10_000 });
+    await clock.advance(1_000);
+    server.serve(1);
+    server.answer(1);
+    expect(await closing).toEqual({ unsent: 0, unsettled: 0 });
+  });
 });
