@@ -1,22 +1,31 @@
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
-import ts from "typescript";
 import { describe, expect, test } from "vitest";
-import { entries, manifest, peers } from "../../scripts/lib/entries.mjs";
+import { entries, manifest } from "../../scripts/lib/entries.mjs";
 import tsup from "../../tsup.config.ts";
 import vitest from "../../vitest.config.ts";
-import { runScript } from "./support/lint.ts";
+import {
+  aliasedNames,
+  type Budget,
+  budgetFaults,
+  builtFiles,
+  type DenoConfig,
+  denoExports,
+  denoImports,
+  denoPins,
+  differences,
+  type Names,
+  readJson,
+  sources,
+  tsconfigPaths,
+  wantedPins,
+} from "./support/entry-lists.ts";
 import { root } from "./support/sources.ts";
 
-type Names = Record<string, string>;
-
-const readJson = (file: string): Record<string, never> => JSON.parse(readFileSync(join(root, file), "utf8"));
-const deno = readJson("deno.json") as unknown as { name: string; version: string; exports: Names; imports: Names };
-
-/** `waybill/nats` → `adapters/nats/index.ts`: what package.json says, and every other list has to repeat. */
-const sources: Names = Object.fromEntries(entries.map(({ name, source }) => [name, source]));
-
-const plain = (path: string): string => path.replace(root, "").replace(/^\.\//, "");
+const fixture = join(root, "test/fixtures/exports");
+const deno = readJson(root, "deno.json") as DenoConfig;
+const brokenDeno = readJson(fixture, "deno.json") as DenoConfig;
+const budgets = readJson(root, "scripts/size-budget.json") as Record<string, Budget>;
 
 describe("entry points", () => {
   test.each(entries)("$name has its source $source", ({ source }) => {
@@ -28,43 +37,28 @@ describe("entry points", () => {
   });
 
   test("deno.json exports the same subpaths", () => {
-    const named = Object.entries(deno.exports).map(([subpath, path]) => [
-      subpath.replace(/^\./, deno.name),
-      plain(path),
-    ]);
-    expect(Object.fromEntries(named)).toEqual(sources);
+    expect(differences(sources, denoExports(deno))).toEqual([]);
   });
 
   test("deno.json maps the package's own names to the same sources", () => {
-    const own = Object.entries(deno.imports).filter(([name]) => name === deno.name || name.startsWith(`${deno.name}/`));
-    expect(Object.fromEntries(own.map(([name, path]) => [name, plain(path)]))).toEqual(sources);
+    expect(differences(sources, denoImports(deno))).toEqual([]);
   });
 
   test("tsconfig.json maps the same names", () => {
-    const { config } = ts.readConfigFile(join(root, "tsconfig.json"), ts.sys.readFile);
-    const paths = Object.entries(config.compilerOptions.paths as Record<string, string[]>);
-    expect(Object.fromEntries(paths.map(([name, targets]) => [name, plain(targets.join())]))).toEqual(sources);
+    expect(differences(sources, tsconfigPaths(root))).toEqual([]);
   });
 
   test("vitest.config.ts maps the same names", () => {
-    const alias = vitest.resolve?.alias as { find: RegExp; replacement: string }[];
-    const named = alias.map(({ find, replacement }) => [find.source.replaceAll(/[\\^$]/g, ""), plain(replacement)]);
-    expect(Object.fromEntries(named)).toEqual(sources);
+    expect(differences(sources, aliasedNames(vitest.resolve?.alias as Parameters<typeof aliasedNames>[0]))).toEqual([]);
   });
 
   test("tsup.config.ts builds the same files", () => {
-    const { entry } = tsup as { entry: Names };
-    const built = Object.fromEntries(Object.entries(entry).map(([out, source]) => [`dist/${out}.js`, source]));
-    expect(built).toEqual(Object.fromEntries(entries.map(({ dist, source }) => [dist, source])));
+    const wanted = Object.fromEntries(entries.map(({ dist, source }) => [dist, source]));
+    expect(differences(wanted, builtFiles((tsup as { entry: Names }).entry))).toEqual([]);
   });
 
   test("each has a size budget with a reason", () => {
-    const budgets = readJson("scripts/size-budget.json") as Record<string, { bytes: number; reason: string }>;
-    for (const { name } of entries) expect(budgets, name).toHaveProperty([`${name}, every export`]);
-    for (const [name, { bytes, reason }] of Object.entries(budgets)) {
-      expect(bytes, name).toBeGreaterThan(0);
-      expect(reason.length, name).toBeGreaterThan(20);
-    }
+    expect(budgetFaults(budgets)).toEqual([]);
   });
 });
 
@@ -74,12 +68,39 @@ describe("versions", () => {
   });
 
   test("deno.json pins every peer at the version that is tested", () => {
-    const pinned = Object.entries(deno.imports).filter(([, target]) => target.startsWith("npm:"));
-    const wanted = peers.map((peer) => [peer, `npm:${peer}@${manifest.devDependencies[peer]}`]);
-    expect(Object.fromEntries(pinned)).toEqual(Object.fromEntries(wanted));
+    expect(differences(wantedPins, denoPins(deno))).toEqual([]);
+  });
+});
+
+describe("a list that differs is found", () => {
+  const nats = "adapters/nats/index.ts";
+  const wanted = { waybill: "core/index.ts", "waybill/nats": nats };
+  const faults = ["waybill/nats: nothing instead of adapters/nats/index.ts", "waybill/new: new.ts instead of nothing"];
+
+  test("in deno.json", () => {
+    expect(differences(wanted, denoExports(brokenDeno))).toEqual(faults);
+    expect(differences(wanted, denoImports(brokenDeno))).toEqual(faults);
+    expect(differences({ ws: "npm:ws@8.23.0" }, denoPins(brokenDeno))).toEqual([
+      "ws: npm:ws@8.0.0 instead of npm:ws@8.23.0",
+    ]);
   });
 
-  test("package-lock.json names the optional packages of every platform", () => {
-    expect(runScript("scripts/complete-lock.mjs", "--check")).toContain("0 packages missing");
+  test("in tsconfig.json, vitest.config.ts and tsup.config.ts", () => {
+    expect(differences(wanted, tsconfigPaths(fixture))).toEqual(faults);
+    const alias = [
+      { find: /^waybill$/, replacement: `${root}core/index.ts` },
+      { find: /^waybill\/nats$/, replacement: `${root}adapters/index.ts` },
+    ];
+    expect(differences(wanted, aliasedNames(alias))).toEqual([`waybill/nats: adapters/index.ts instead of ${nats}`]);
+    expect(differences({ "dist/a.js": "a.ts" }, builtFiles({ a: "b.ts" }))).toEqual([
+      "dist/a.js: b.ts instead of a.ts",
+    ]);
+  });
+
+  test("in the size budgets", () => {
+    const { [`${manifest.name}, every export`]: _, ...others } = budgets;
+    const faults = budgetFaults({ ...others, more: { bytes: 0, reason: "A reason that is long enough." } });
+    expect(faults).toEqual([`${manifest.name}: no budget`, "more: no bytes or no reason"]);
+    expect(budgetFaults({ ...budgets, more: { bytes: 1, reason: "grew" } })).toEqual(["more: no bytes or no reason"]);
   });
 });

@@ -1,52 +1,29 @@
 import { relative } from "node:path";
 import { describe, expect, test } from "vitest";
+import { trespasses } from "./support/allowance.ts";
 import { programOf } from "./support/compile.ts";
 import { circleFrom, importGraph, reachOf } from "./support/graph.ts";
 import { filesBelow, layers, root, writtenEntries } from "./support/sources.ts";
 
-const api = "@opentelemetry/api";
-
-/** What an entry point may bring along, by where its source lies. */
-interface Allowance {
-  /** Own files. */
-  readonly files: RegExp;
-  /** Loaded at once, beside the OpenTelemetry API. */
-  readonly eager: RegExp;
-  /** Behind an `import()`. */
-  readonly lazy: RegExp;
-}
-
-const none = /^$/;
-const natsVendors = /^(@nats-io\/.+|nats\.ws|ws)$/;
-const allVendors = /^(@nats-io\/.+|nats\.ws|ws|@confluentinc\/.+|@platformatic\/.+)$/;
-
-function allowance(source: string): Allowance {
-  const [layer, part] = source.split("/");
-  if (layer === "core") return { files: /^core\//, eager: none, lazy: none };
-  if (layer === "adapters") {
-    const vendors = part === "kafka" ? /^@(confluentinc|platformatic)\/.+$/ : part === "memory" ? none : natsVendors;
-    // JetStream is spoken over a NATS connection.
-    const own = part === "jetstream" ? "(jetstream|nats)" : part;
-    return { files: new RegExp(`^(core|adapters/${own})/`), eager: none, lazy: vendors };
-  }
-  if (layer === "testing") return { files: /^(core|testing|adapters\/memory)\//, eager: /^node:/, lazy: /^(ws|msw)$/ };
-  if (part === "browser" || part === "edge") {
-    return {
-      files: new RegExp(`^(core|adapters/(?!kafka/)|runtimes/(${part}|shared)/)`),
-      eager: none,
-      lazy: natsVendors,
-    };
-  }
-  return { files: new RegExp(`^(core|adapters|runtimes/(${part}|shared))/`), eager: /^node:/, lazy: allVendors };
-}
-
 describe("bundle graph", () => {
   test.each(writtenEntries)("$name brings along its own layer and vendor alone", async ({ source }) => {
-    const { files, eager, lazy } = reachOf(source, await importGraph(source));
-    const allowed = allowance(source);
-    expect(files.filter((file) => !allowed.files.test(file))).toEqual([]);
-    expect(eager.filter((name) => name !== api && !allowed.eager.test(name))).toEqual([]);
-    expect(lazy.filter((name) => name !== api && !allowed.lazy.test(name) && !allowed.eager.test(name))).toEqual([]);
+    expect(trespasses(source, reachOf(source, await importGraph(source)))).toEqual([]);
+  });
+
+  test.each([
+    ["core/index.ts", "file adapters/nats/"],
+    ["adapters/kafka/index.ts", "at once @confluentinc/kafka-javascript", "on demand @nats-io/nats-core"],
+    ["adapters/nats/index.ts", "at once node:fs"],
+    ["runtimes/browser/index.ts", "on demand @platformatic/kafka", "on demand node:net"],
+    ["testing/index.ts", "at once msw"],
+  ])("finds what %s of the fixtures may not bring along", async (source, ...wanted) => {
+    const fixture = `test/fixtures/graph/${source}`;
+    const { files, ...packages } = reachOf(fixture, await importGraph(fixture));
+    const own = files.map((file) => file.replace("test/fixtures/graph/", ""));
+    const found = trespasses(source, { files: own, ...packages });
+    for (const trespass of wanted) expect(found.join("\n")).toContain(trespass);
+    // One layer of files, or exactly these packages.
+    expect(found.filter((each) => !wanted.some((trespass) => each.startsWith(trespass)))).toEqual([]);
   });
 
   test("tells an eager vendor from a lazy one", async () => {
@@ -70,12 +47,20 @@ describe("circular imports", () => {
   });
 });
 
-test("every shipped file belongs to an entry point", () => {
+describe("every shipped file", () => {
   const program = programOf(
     "tsconfig.json",
     writtenEntries.map(({ source }) => source),
   );
   const reached = new Set(program.getSourceFiles().map(({ fileName }) => relative(root, fileName)));
-  const shipped = layers.flatMap((layer) => filesBelow(layer, ".ts")).filter((file) => !file.endsWith(".d.ts"));
-  expect(shipped.filter((file) => !reached.has(file))).toEqual([]);
+  const orphans = (files: readonly string[]): string[] => files.filter((file) => !reached.has(file));
+
+  test("belongs to an entry point", () => {
+    const shipped = layers.flatMap((layer) => filesBelow(layer, ".ts")).filter((file) => !file.endsWith(".d.ts"));
+    expect(orphans(shipped)).toEqual([]);
+  });
+
+  test("that belongs to none is found", () => {
+    expect(orphans(["core/index.ts", "test/fixtures/cycle/a.ts"])).toEqual(["test/fixtures/cycle/a.ts"]);
+  });
 });

@@ -13,7 +13,9 @@ export interface NatsPeer {
 
 /** Subjects a client may not use, as patterns with `*` and `>`. */
 export interface NatsPermissions {
+  /** Subjects no client may publish to. Default: none. */
   readonly denyPublish?: readonly string[] | undefined;
+  /** Subjects and patterns no client may subscribe to. Default: none. */
   readonly denySubscribe?: readonly string[] | undefined;
 }
 
@@ -23,14 +25,17 @@ export interface NatsEngineOptions {
   readonly token?: string | undefined;
   /** A user clients must name, with `pass`. Default: none. */
   readonly user?: string | undefined;
+  /** The password of `user`. */
   readonly pass?: string | undefined;
   /** Largest message, headers included. Default: 1,048,576. */
   readonly maxPayloadBytes?: number | undefined;
+  /** What clients may not do. Default: everything is allowed. */
   readonly permissions?: NatsPermissions | undefined;
 }
 
 /** What goes with a message of {@link NatsEngine.publish}. */
 export interface NatsPublishOptions {
+  /** One value or several for each name. Default: a message without headers. */
   readonly headers?: Readonly<Record<string, string | readonly string[]>> | undefined;
   /** Subject for the answer. */
   readonly reply?: string | undefined;
@@ -54,6 +59,7 @@ const NO_RESPONDERS = encoder.encode("NATS/1.0 503\r\n\r\n");
  * ```
  */
 export class NatsEngine {
+  /** Largest message, headers included. */
   readonly maxPayloadBytes: number;
   readonly #options: NatsEngineOptions;
   readonly #interests = new SubjectTrie<Subscription>();
@@ -133,22 +139,27 @@ export class NatsEngine {
     return user === undefined || (connect.user === user && connect.pass === pass);
   }
 
+  /** Whether a client may publish to a subject. */
   mayPublish(subject: string): boolean {
     return this.#denied.publish.match(subject).plain.length === 0;
   }
 
+  /** Whether a client may subscribe to a subject or pattern. */
   maySubscribe(subject: string): boolean {
     return !this.#denied.subscribe.some((pattern) => pattern === subject || covers(pattern, subject));
   }
 
+  /** Takes in a subscription of a session. */
   add(subscription: Subscription): void {
     this.#interests.add(subscription);
   }
 
+  /** Forgets a subscription of a session. */
   remove(subscription: Subscription): void {
     this.#interests.remove(subscription);
   }
 
+  /** Forgets a session. */
   leave(session: Session): void {
     this.#sessions.delete(session);
   }

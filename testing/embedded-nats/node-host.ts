@@ -15,7 +15,9 @@ export interface EmbeddedNatsOptions extends NatsEngineOptions {
 
 /** A running embedded server. */
 export interface EmbeddedNats extends AsyncDisposable {
+  /** Where clients connect over TCP. */
   readonly port: number;
+  /** Where clients connect over WebSocket. */
   readonly websocketPort: number;
   /** `nats://host:port`. */
   readonly url: string;
