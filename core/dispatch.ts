@@ -5,12 +5,13 @@ import { createCollector } from "./delivery/collector.ts";
 import { createScheduler, type Scheduler } from "./delivery/scheduler.ts";
 import type { Environment } from "./environment.ts";
 import { EventError } from "./errors.ts";
-import { isPattern, matches } from "./pattern.ts";
-import { overlap, setAside } from "./pattern-overlap.ts";
+import { isPattern } from "./pattern.ts";
+import { setAside } from "./pattern-overlap.ts";
 import type { Publisher } from "./publisher.ts";
 import { createReader } from "./reader.ts";
 import { createReceiver } from "./receiver.ts";
 import type { Reception, Registration } from "./reception.ts";
+import { Registrations } from "./registrations.ts";
 import type { ConsumeInstruments } from "./telemetry/consumer-metrics.ts";
 import type { Instruments } from "./telemetry/metrics.ts";
 import type { CloseOptions, CloseReport, Delivery, TransportSubscription } from "./transport.ts";
@@ -56,8 +57,7 @@ export function createDispatcher(
   const { clock, router, report } = env;
   const { transport: name, destinations, group, concurrency, byKey, batch } = listening;
   const transport = router.transport(name);
-  const registrations: Registration[] = [];
-  const found = new Map<string, Registration | undefined>();
+  const registrations = new Registrations();
   const unconfirmed = new Set<Promise<void>>();
   const literal = new Set(destinations);
   let subscription: TransportSubscription | undefined;
@@ -71,7 +71,7 @@ export function createDispatcher(
     group,
     metrics,
     inPlace: byKey,
-    find,
+    find: (type) => registrations.find(versions.typeOf(type)),
     settling(verdict, { message: { destination }, position }) {
       // One promise may stand for many deliveries, and then one report does.
       if (unconfirmed.has(verdict)) return;
@@ -97,14 +97,6 @@ export function createDispatcher(
   const scheduler: Scheduler = batch
     ? createCollector({ ...common, ...batch, run: createBatchReceiver(env, publish, reader, reception) })
     : createScheduler({ ...common, run: createReceiver(env, publish, reader, reception) });
-
-  function find(type: string): Registration | undefined {
-    if (found.has(type)) return found.get(type);
-    const current = versions.typeOf(type);
-    const registration = registrations.find(({ pattern }) => matches(pattern, current));
-    if (found.size < 1024) found.set(type, registration);
-    return registration;
-  }
 
   function deliver(delivery: Delivery): void {
     // A wildcard also reaches dead letters and retries, which only their literal names may.
@@ -149,23 +141,21 @@ export function createDispatcher(
   return {
     listening,
     register(registration) {
-      if (batch && registrations.length > 0) {
+      if (batch && registrations.size > 0) {
         throw new EventError("duplicate-handler", `group "${group}" takes batches, and they have one handler`);
       }
-      const rival = registrations.find(({ pattern }) => overlap(pattern, registration.pattern));
+      const rival = registrations.rivalOf(registration.pattern);
       if (rival) {
         throw new EventError(
           "duplicate-handler",
           `group "${group}" handles "${rival.pattern}" already, which overlaps "${registration.pattern}"`,
         );
       }
-      registrations.push(registration);
-      found.clear();
+      registrations.add(registration);
     },
     unregister(registration) {
-      registrations.splice(registrations.indexOf(registration), 1);
-      found.clear();
-      return registrations.length;
+      registrations.remove(registration);
+      return registrations.size;
     },
     start,
     pause: scheduler.pause,

@@ -101,7 +101,7 @@ export function createRouter(catalog: Catalog | undefined, transports: Transport
       return plans[0]!;
     });
     // Outside a catalog a caller could make up types without end.
-    if (known.size > 999) known.clear();
+    if (known.size > 2e4) known.clear();
     known.set(type, made);
     return made;
   }

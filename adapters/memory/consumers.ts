@@ -14,6 +14,14 @@ interface Member {
   closed: boolean;
 }
 
+/** Who has to do with a partition: an event costs the same however many others there are. */
+interface Interest {
+  /** How far each group is in it. */
+  readonly cursors: Set<Cursor>;
+  /** The members that own it, one of each group. */
+  readonly owners: Set<Member>;
+}
+
 interface Group {
   readonly cursors: Map<Partition, Cursor>;
   readonly members: Member[];
@@ -30,6 +38,7 @@ export class Consumers {
   readonly #clock: Clock;
   readonly #groups = new Map<string, Group>();
   readonly #alone = new Set<Group>();
+  readonly #interests = new WeakMap<Partition, Interest>();
 
   constructor(log: Log, clock: Clock) {
     this.#log = log;
@@ -43,7 +52,9 @@ export class Consumers {
 
   /** The lowest offset of a partition that some group has not settled. */
   needed(partition: Partition): number {
-    return Math.min(...this.#all().map(({ cursors }) => cursors.get(partition)?.committed ?? Number.POSITIVE_INFINITY));
+    let lowest = Number.POSITIVE_INFINITY;
+    for (const { committed } of this.#interest(partition).cursors) lowest = Math.min(lowest, committed);
+    return lowest;
   }
 
   /** Makes a destination that is not there yet. Groups that wait for it begin with its first message. */
@@ -52,15 +63,15 @@ export class Consumers {
     for (const group of this.#all()) {
       if (!group.members.some(({ source }) => wants(source, destination))) continue;
       for (const partition of this.#log.partitions()) {
-        if (partition.destination === destination) group.cursors.set(partition, new Cursor(partition, 0));
+        if (partition.destination === destination) this.#follow(group, new Cursor(partition, 0));
       }
       void this.#assign(group);
     }
   }
 
   /** A message came. */
-  arrived(): void {
-    for (const { members } of this.#all()) for (const member of members) this.#wake(member);
+  arrived(partition: Partition): void {
+    for (const member of this.#interest(partition).owners) this.#wake(member);
   }
 
   async consume(source: ConsumeSource, sink: ConsumeSink): Promise<TransportSubscription> {
@@ -85,10 +96,13 @@ export class Consumers {
         if (member.closed) return { unsent: 0, unsettled: 0 };
         member.closed = true;
         const unsettled = [...member.lanes.values()].reduce((sum, lane) => sum + lane.unsettled, 0);
-        for (const lane of member.lanes.values()) lane.fence();
+        for (const [partition, lane] of member.lanes) {
+          lane.fence();
+          this.#interest(partition).owners.delete(member);
+        }
         member.lanes.clear();
         group.members.splice(group.members.indexOf(member), 1);
-        this.#alone.delete(group);
+        if (this.#alone.delete(group)) this.#leave(group);
         await this.#assign(group);
         return { unsent: 0, unsettled };
       },
@@ -97,6 +111,24 @@ export class Consumers {
 
   #all(): Group[] {
     return [...this.#groups.values(), ...this.#alone];
+  }
+
+  #interest(partition: Partition): Interest {
+    const known = this.#interests.get(partition);
+    if (known) return known;
+    const made: Interest = { cursors: new Set(), owners: new Set() };
+    this.#interests.set(partition, made);
+    return made;
+  }
+
+  #follow(group: Group, cursor: Cursor): void {
+    group.cursors.set(cursor.partition, cursor);
+    this.#interest(cursor.partition).cursors.add(cursor);
+  }
+
+  /** Nobody comes back to these positions. */
+  #leave(group: Group): void {
+    for (const cursor of group.cursors.values()) this.#interest(cursor.partition).cursors.delete(cursor);
   }
 
   #group(name: string | undefined): Group {
@@ -125,8 +157,9 @@ export class Consumers {
     for (const [partition, member] of plan) {
       if (member.lanes.has(partition) || member.closed) continue;
       const cursor = group.cursors.get(partition) ?? new Cursor(partition, startOf(partition, member.source));
-      group.cursors.set(partition, cursor);
+      this.#follow(group, cursor);
       member.lanes.set(partition, new Lane(cursor, this.#clock, () => this.#wake(member)));
+      this.#interest(partition).owners.add(member);
     }
     for (const member of group.members) this.#wake(member);
   }
@@ -139,6 +172,7 @@ export class Consumers {
     for (const [partition, lane] of going) {
       lane.fence();
       member.lanes.delete(partition);
+      this.#interest(partition).owners.delete(member);
     }
   }
 

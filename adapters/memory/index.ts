@@ -70,9 +70,7 @@ export function memoryTransport(options: MemoryTransportOptions = {}): Transport
     // Nobody waits for the reply any more.
     if (message.destination.startsWith(inboxPrefix) && !log.has(message.destination)) return { stored: true, at: {} };
     consumers.ensure(message.destination);
-    const outcome = log.append(message, replyTo, (partition) => consumers.needed(partition));
-    consumers.arrived();
-    return outcome;
+    return log.append(message, replyTo, consumers);
   }
 
   const transport: Transport = {

@@ -24,6 +24,14 @@ export interface LogOptions {
   readonly dedupWindowMs: number;
 }
 
+/** Those who read partitions. */
+export interface Readers {
+  /** The lowest offset of a partition that somebody still needs. */
+  needed(partition: Partition): number;
+  /** A message came. */
+  arrived(partition: Partition): void;
+}
+
 /** One partition of a destination: messages by offset. What falls off the front is gone. */
 export class Partition {
   readonly destination: string;
@@ -101,14 +109,9 @@ export class Log {
   }
 
   /**
-   * Stores one message. `needed` answers the lowest offset of a partition that some group still needs: a
-   * partition that is full of needed messages refuses more.
+   * Stores one message and tells its readers. A partition that is full of messages which they still need refuses more.
    */
-  append(
-    message: OutgoingMessage,
-    replyTo: string | undefined,
-    needed: (partition: Partition) => number,
-  ): PublishOutcome {
+  append(message: OutgoingMessage, replyTo: string | undefined, readers: Readers): PublishOutcome {
     const { clock, dedupWindowMs, maxMessageBytes, maxMessages } = this.#options;
     const { destination, key, dedupId } = message;
     const body = typeof message.body === "string" ? encoder.encode(message.body) : (message.body?.slice() ?? null);
@@ -127,7 +130,7 @@ export class Log {
     const all = this.#topics.get(destination)!;
     const partition = all[key === undefined ? this.#turn++ % all.length : hash(key) % all.length]!;
     if (partition.end - partition.start >= maxMessages) {
-      partition.trimTo(Math.min(needed(partition), partition.end - maxMessages + 1));
+      partition.trimTo(Math.min(readers.needed(partition), partition.end - maxMessages + 1));
       if (partition.end - partition.start >= maxMessages) {
         const text = `memory: ${partition.lane} holds ${maxMessages} messages that a group has not settled`;
         return refused(new EventError("buffer-full", text, { retryable: true }));
@@ -137,6 +140,7 @@ export class Log {
     const { index } = partition;
     partition.append({ offset, destination, partition: index, timestampMs: now, key, headers, body, replyTo });
     if (dedupId !== undefined) this.#seen.set(dedupId, { atMs: now, partition: index, offset });
+    readers.arrived(partition);
     return { stored: true, at: { partition: index, offset } };
   }
 }

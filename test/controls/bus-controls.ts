@@ -73,7 +73,7 @@ export const busControls: readonly Control[] = [
     id: "bus.one-handler",
     guard: "two handlers of a group do not take the same type",
     file: "core/dispatch.ts",
-    from: "const rival = registrations.find(({ pattern }) => overlap(pattern, registration.pattern));",
+    from: "const rival = registrations.rivalOf(registration.pattern);",
     to: "const rival = undefined as Registration | undefined;",
     tests: [bus],
   },
