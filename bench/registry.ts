@@ -46,6 +46,7 @@ const watermill = () => import("./peers/watermill.ts");
 const publishing: readonly Omit<Comparison, "theme">[] = [
   { name: "nats-post", tools: nats, run: async () => overNats((await natsPublish()).post) },
   { name: "nats-publish", tools: nats, run: async () => overNats((await natsPublish()).publish) },
+  { name: "nats-traced-post", tools: nats, run: async () => overNats((await natsPublish()).tracedPost) },
   { name: "nats-traced", tools: nats, run: async () => overNats((await natsPublish()).traced) },
   { name: "nats-nest-emit", tools: natsAndPeers, run: async () => overNats((await natsNest()).emit) },
   { name: "jetstream-publish", tools: nats, run: async () => overNats((await streams()).publish, jetstream) },

@@ -58,6 +58,7 @@ export async function overKafka(brokers: string): Promise<readonly Row[]> {
         { name: "NestJS emit", one: () => client.emitted(topic, { key: "key-1", value: data }) },
       ],
       kafkaTurns,
+      "ours and Confluent's client wait a few milliseconds for more to send along (linger), NestJS does not",
     );
   } finally {
     await bus.close();

@@ -100,8 +100,10 @@ export const overJetStream = (): Promise<readonly Row[]> =>
         const bus = createEventBus({ source, transports: { jetstream: jetstreamTransport({ connection }) } });
         const publish = (): Promise<unknown> => bus.publish(subject, data, { context: within });
         const ours: Contender = { name: "bus.publish", run: (total) => inParallel(total, publish) };
-        const published = await beside("JetStream: publish", ours, peer.contender("publish"), storedTurns);
+        // First, while the stream holds what both can read.
+        await ours.run(storedTurns.count);
         const consumed = await beside("JetStream: consume", subscribing(bus), peer.contender("consume"), storedTurns);
+        const published = await beside("JetStream: publish", ours, peer.contender("publish"), storedTurns);
         return [published, consumed];
       },
       { jetstream: true },
@@ -115,10 +117,11 @@ export const overKafkaBroker = (): Promise<readonly Row[]> =>
       using peer = new Watermill("kafka", brokers, topic);
       const newDriver = (): ReturnType<typeof confluentDriver> => confluentDriver({ brokers: [brokers] });
       const bus = createEventBus({ source, transports: { kafka: kafkaTransport({ driver: newDriver() }) } });
-      const published = await beside("Kafka: publish", publishing(bus), peer.contender("publish"), storedTurns);
+      // First, while the topic holds what both can read.
       await fill(bus, scaled(consumeTurns).count);
-      await bus.close();
       const consumed = await beside("Kafka: consume", consuming(newDriver), peer.contender("consume"), consumeTurns);
+      const published = await beside("Kafka: publish", publishing(bus), peer.contender("publish"), storedTurns);
+      await bus.close();
       return [published, consumed];
     }),
   );

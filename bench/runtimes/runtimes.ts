@@ -12,10 +12,10 @@ const others = [
   { name: "Deno", command: [bin("deno"), "run", "-A", "--no-prompt", "--no-lock", "--no-config"] },
   { name: "Bun", command: [bin("bun"), "run"] },
 ];
-const processes = smoke ? 1 : 5;
+const processes = smoke ? 1 : 3;
 
 async function perSecond(command: readonly string[]): Promise<number> {
-  const { count, rounds, warmUp } = scaled({ count: 10_000, rounds: 15, warmUp: 10 });
+  const { count, rounds, warmUp } = scaled({ count: 10_000, rounds: 10, warmUp: 5 });
   const [file, ...flags] = command;
   const args = [...flags, program, ...[count, rounds, warmUp].map(String)];
   return Number((await promisify(execFile)(file!, args)).stdout);
