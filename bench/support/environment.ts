@@ -33,7 +33,7 @@ const found = (text: string, pattern: RegExp): string => pattern.exec(text)?.[1]
 const runtime = (name: string): string => found(ask(cache("tools/runtimes/bin", name), "--version"), /(\d+\.\d+\.\d+)/);
 
 const versionsOf: Readonly<Record<Tool, () => Record<string, string>>> = {
-  "nats-server": () => ({ "nats-server": found(ask(cache("tools/nats-server"), "--version"), /v(\S+)/) }),
+  "nats-server": () => ({ "nats-server": found(ask(cache("tools/nats-server"), "--version"), /v(\d\S*)/) }),
   kafka: () => ({
     Kafka: found(readdirSync(cache("tools/kafka")).join("\n"), /^kafka_[\d.]+-(.+)\.jar$/m),
     Java: found(ask("java", "--version"), /(\d+\.\d+\.\d+\S*)/),
