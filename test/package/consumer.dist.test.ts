@@ -1,114 +1,98 @@
-import { execFileSync } from "node:child_process";
-import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { appendFileSync } from "node:fs";
 import { join } from "node:path";
-import { build } from "esbuild";
-import { publint } from "publint";
-import { formatMessage } from "publint/utils";
-import ts from "typescript";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { entries, manifest, peers } from "../../scripts/lib/entries.mjs";
-import { makeConsumer, removeConsumers, unpackPackage } from "./support/consumer.ts";
+import { entries, peers } from "../../scripts/lib/entries.mjs";
+import { bundlers, writeEntry } from "./support/bundlers.ts";
+import { damagedCopy, makeConsumer, packPackage, removeConsumers } from "./support/consumer.ts";
+import { resolutions, typeErrors, writeTypesConsumer } from "./support/consumer-types.ts";
 
 const api = "@opentelemetry/api";
 let unpacked = "";
-
-const filesWith = (ending: string): string[] =>
-  readdirSync(join(unpacked, "dist"), { recursive: true, encoding: "utf8" }).filter((file) => file.endsWith(ending));
-
-const textOf = (file: string): string => readFileSync(join(unpacked, "dist", file), "utf8");
+/** A copy of the package whose entry `waybill/nats` needs a peer at once, in its code and in its types. */
+let needy = "";
 
 beforeAll(() => {
-  unpacked = unpackPackage();
+  ({ unpacked } = packPackage());
+  needy = damagedCopy("needy", unpacked, (copy) => {
+    const code = 'import { wsconnect } from "@nats-io/nats-core";\nexport const core = wsconnect;';
+    appendFileSync(join(copy, "dist/adapters/nats/index.js"), `\n${code}\n`);
+    const type = "export declare const core: typeof import('@nats-io/nats-core');";
+    appendFileSync(join(copy, "dist/adapters/nats/index.d.ts"), `\n${type}\n`);
+  }).unpacked;
 });
 afterAll(removeConsumers);
 
-describe("the packed package", () => {
-  test("passes publint", async () => {
-    const { messages, pkg } = await publint({ pkgDir: unpacked, strict: true, pack: false });
-    expect(messages.map((message) => formatMessage(message, pkg as Record<string, unknown>))).toEqual([]);
+/** Imports an entry in a Node of its own: how many exports it has, or the error. */
+function importInNode(folder: string, name: string): string {
+  const code = `const exported = await import(${JSON.stringify(name)}); console.log(Object.keys(exported).length)`;
+  const args = ["--input-type=module", "-e", code];
+  const { stdout, stderr } = spawnSync(process.execPath, args, { cwd: folder, encoding: "utf8" });
+  return stdout.trim() || stderr;
+}
+
+describe.each(resolutions)("with module resolution %s", (...resolution) => {
+  test("a consumer with every peer compiles", () => {
+    const folder = makeConsumer(`types-${resolution[0]}`, unpacked, [...peers, "@types/node", "@types/ws"]);
+    writeTypesConsumer(folder);
+    expect(typeErrors(folder, resolution, ["node"])).toEqual([]);
   });
 
-  test("holds every file that its exports name", () => {
-    const built = new Set([...filesWith(".js"), ...filesWith(".d.ts")].map((file) => join("dist", file)));
-    for (const { dist, types } of entries) expect([built.has(dist), built.has(types)], dist).toEqual([true, true]);
+  test(`a consumer with ${api} alone compiles`, () => {
+    const folder = makeConsumer(`bare-types-${resolution[0]}`, unpacked, [api]);
+    writeTypesConsumer(folder);
+    expect(typeErrors(folder, resolution, [])).toEqual([]);
   });
 
-  test("has a source map beside every module", () => {
-    expect(filesWith(".js.map").sort()).toEqual(
-      filesWith(".js")
-        .map((file) => `${file}.map`)
-        .sort(),
-    );
-  });
-
-  test("imports no source in its types", () => {
-    for (const file of filesWith(".d.ts")) expect(textOf(file), file).not.toMatch(/from '[^']+(?<!\.d)\.ts'/);
-  });
-
-  test("holds one class of errors for all entries", () => {
-    const classes = filesWith(".js").filter((file) => /\bclass EventError\b|\bEventError = class\b/.test(textOf(file)));
-    expect(classes).toHaveLength(1);
-  });
-});
-
-describe("a consumer with every peer", () => {
-  const program = (folder: string, module: ts.ModuleKind, moduleResolution: ts.ModuleResolutionKind): string[] => {
-    const options: ts.CompilerOptions = {
-      module,
-      moduleResolution,
-      target: ts.ScriptTarget.ES2022,
-      lib: ["lib.es2023.d.ts", "lib.dom.d.ts", "lib.dom.iterable.d.ts", "lib.esnext.disposable.d.ts"],
-      types: ["node"],
-      strict: true,
-      exactOptionalPropertyTypes: true,
-      noEmit: true,
-    };
-    const host = ts.createCompilerHost(options);
-    host.getCurrentDirectory = () => folder;
-    const found = ts.getPreEmitDiagnostics(ts.createProgram([join(folder, "consumer.ts")], options, host));
-    // Declarations of others are their own business.
-    const own = found.filter(
-      ({ file }) => !file || !/node_modules\/(?!waybill\/)/.test(file.fileName.replace(folder, "")),
-    );
-    return own.map((one) => `${one.file?.fileName ?? ""}: ${ts.flattenDiagnosticMessageText(one.messageText, "\n")}`);
-  };
-
-  test.each([
-    ["nodenext", ts.ModuleKind.NodeNext, ts.ModuleResolutionKind.NodeNext],
-    ["bundler", ts.ModuleKind.ESNext, ts.ModuleResolutionKind.Bundler],
-  ])("compiles with module resolution %s", (name, module, resolution) => {
-    const folder = makeConsumer(`types-${name}`, unpacked, [...peers, "@types/node", "@types/ws"]);
-    const imports = entries.map((entry, index) => `import * as entry${index} from "${entry.name}";`);
-    const uses = entries.map((_, index) => `export type Keys${index} = keyof typeof entry${index};`);
-    const wrong = `import { EventError } from "${manifest.name}";\n// @ts-expect-error the code is from a closed list\nnew EventError("no-such-code", "text");`;
-    writeFileSync(join(folder, "consumer.ts"), [...imports, ...uses, wrong].join("\n"));
-    expect(program(folder, module, resolution)).toEqual([]);
+  test("declarations that need a peer do not", () => {
+    const folder = makeConsumer(`needy-types-${resolution[0]}`, needy, [api]);
+    writeTypesConsumer(folder);
+    expect(typeErrors(folder, resolution, [])).toEqual([
+      expect.stringContaining("Cannot find module '@nats-io/nats-core'"),
+    ]);
   });
 });
 
-describe("a consumer with @opentelemetry/api alone", () => {
+describe(`a consumer with ${api} alone`, () => {
   let folder = "";
   beforeAll(() => {
     folder = makeConsumer("bare", unpacked, [api]);
   });
 
   test.each(entries)("imports $name in Node", ({ name }) => {
-    const code = `const exported = await import(${JSON.stringify(name)}); console.log(Object.keys(exported).length)`;
-    const run = execFileSync(process.execPath, ["--input-type=module", "-e", code], { cwd: folder, encoding: "utf8" });
-    expect(Number(run)).toBeGreaterThan(0);
+    expect(Number(importInNode(folder, name))).toBeGreaterThan(0);
   });
 
-  test.each(entries)("bundles $name", async ({ name }) => {
-    const { errors } = await build({
-      stdin: { contents: `export * from ${JSON.stringify(name)};`, resolveDir: folder },
-      absWorkingDir: folder,
-      bundle: true,
-      write: false,
-      format: "esm",
-      platform: "browser",
-      external: ["node:*"],
-      logLevel: "silent",
+  // webpack lets a missing peer pass in a `try`, not before a `.catch`; the peer that stops it, by entry.
+  const knownGaps: Readonly<Record<string, string>> = {
+    "webpack waybill/node": "@nats-io/transport-node",
+    "webpack waybill/deno": "@nats-io/transport-node",
+    "webpack waybill/bun": "@nats-io/transport-node",
+    "webpack waybill/browser": "@nats-io/nats-core",
+  };
+
+  describe.each(bundlers)("with %s", (bundler, bundle) => {
+    test.for(entries)("bundles $name", async ({ name }, { annotate }) => {
+      const gap = knownGaps[`${bundler} ${name}`];
+      if (gap !== undefined) await annotate(`known gap: ${bundler} wants ${gap}`);
+      const errors = await bundle(folder, writeEntry(folder, name));
+      expect(errors).toEqual(gap === undefined ? [] : [expect.stringContaining(`Can't resolve '${gap}'`)]);
     });
-    expect(errors).toEqual([]);
+  });
+});
+
+describe("a package that needs a peer at once is found:", () => {
+  let folder = "";
+  beforeAll(() => {
+    folder = makeConsumer("needy", needy, [api]);
+  });
+
+  test("by Node", () => {
+    expect(importInNode(folder, "waybill/nats")).toContain("ERR_MODULE_NOT_FOUND");
+  });
+
+  test.each(bundlers)("by %s", async (_, bundle) => {
+    const errors = await bundle(folder, writeEntry(folder, "waybill/nats"));
+    expect(errors.join("\n")).toContain("@nats-io/nats-core");
   });
 });
