@@ -1,6 +1,7 @@
 import type { Control } from "./control.ts";
 
 const bus = "test/core/bus.test.ts";
+const taking = "test/core/delivery/taking.test.ts";
 const batches = "test/core/batches.test.ts";
 
 /** The guards of the bus: what it refuses, what it believes, what it promises of a call. */
@@ -83,7 +84,7 @@ export const busControls: readonly Control[] = [
     file: "core/publisher.ts",
     from: "    try {\n      env.checkOpen();",
     to: "    try {",
-    tests: ["test/core/delivery/taking.test.ts"],
+    tests: [taking],
   },
   {
     id: "bus.error-detail",
@@ -100,5 +101,45 @@ export const busControls: readonly Control[] = [
     from: 'const again = failure.retryable || failure.code === "closed" || failure.code === "aborted";',
     to: "const again = true;",
     tests: [bus],
+  },
+  {
+    id: "bus.older-versions",
+    guard: "an event of an older version reaches its handler as one of the current",
+    file: "core/reader.ts",
+    from: "const event = versions.lift(received);",
+    to: "const event = received;",
+    tests: ["test/core/versions.test.ts"],
+  },
+  {
+    id: "bus.json-depth",
+    guard: "JSON that nests too deep is refused",
+    file: "core/codec/json.ts",
+    from: "if (opensOften(text, deepest) && depth(text) > deepest) {",
+    to: "if (false as boolean) {",
+    tests: ["test/core/codec/limits.test.ts"],
+  },
+  {
+    id: "bus.proto",
+    guard: "JSON with a member named __proto__ is refused",
+    file: "core/codec/json.ts",
+    from: "return suspicious ? JSON.parse(json, refuseProto) : JSON.parse(json);",
+    to: "return JSON.parse(json);",
+    tests: ["test/core/codec/cloudevents-binary.test.ts"],
+  },
+  {
+    id: "bus.no-weaker-start",
+    guard: "a start that a transport cannot do is refused at the call",
+    file: "core/subscriber.ts",
+    from: 'if (from !== "new" && !replay) throw',
+    to: "if (false as boolean) throw",
+    tests: [taking],
+  },
+  {
+    id: "bus.no-weaker-order",
+    guard: "an order that a transport does not keep is refused at the call",
+    file: "core/subscriber.ts",
+    from: 'if (order === "key" && !ordered) throw',
+    to: "if (false as boolean) throw",
+    tests: [taking],
   },
 ];

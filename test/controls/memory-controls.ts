@@ -94,4 +94,13 @@ export const memoryControls: readonly Control[] = [
     to: "const delivery = lane.take();",
     tests: [deliveries],
   },
+  {
+    id: "memory.no-responders",
+    guard: "a request fails at once when nobody listens",
+    file: "adapters/memory/index.ts",
+    from: "if (!consumers.listens(message.destination)) {",
+    to: "if (false as boolean) {",
+    tests: [log],
+    title: "fails at once when nobody listens",
+  },
 ];

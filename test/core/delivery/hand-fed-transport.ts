@@ -8,6 +8,14 @@ export interface HandFed {
   extended: number;
 }
 
+/** How an event is handed over; `lane` can be fenced. */
+export interface HandFedOptions {
+  readonly key?: string;
+  readonly destination?: string;
+  readonly lane?: AbortController;
+  readonly extensions?: Record<string, string>;
+}
+
 /** A transport whose deliveries a test hands over, one by one. A fake, for moments that brokers do not stop at. */
 export interface HandFedTransport {
   readonly transport: Transport;
@@ -17,8 +25,8 @@ export interface HandFedTransport {
   readonly given: OutgoingMessage[];
   /** Answers each publish; by default everything is stored. */
   answer: (message: OutgoingMessage) => Promise<PublishOutcome>;
-  /** Hands an event over. `lane` can be fenced. */
-  feed(n: number, more?: { key?: string; lane?: AbortController; extensions?: Record<string, string> }): HandFed;
+  /** Hands an event over. */
+  feed(n: number, more?: HandFedOptions): HandFed;
 }
 
 export function handFedTransport(capabilities: Partial<Capabilities> = {}): HandFedTransport {
@@ -32,7 +40,7 @@ export function handFedTransport(capabilities: Partial<Capabilities> = {}): Hand
     },
     given,
     answer: () => Promise.resolve({ stored: true, at: {} }),
-    feed(n, { key, lane = idle, extensions = {} } = {}) {
+    feed(n, { key, destination = "t", lane = idle, extensions = {} } = {}) {
       const fed: HandFed = { verdicts: [], released: 0, extended: 0 };
       const own: [string, string][] = Object.entries(extensions).map(([name, value]) => [`ce-${name}`, value]);
       const attributes: [string, string][] = [
@@ -43,7 +51,7 @@ export function handFedTransport(capabilities: Partial<Capabilities> = {}): Hand
       ];
       const delivery: Delivery = {
         message: {
-          destination: "t",
+          destination,
           headers: pairHeaders([...attributes, ...own]),
           body: new TextEncoder().encode(String(n)),
           key,

@@ -51,6 +51,32 @@ describe("a verdict", () => {
     expect(fed.verdicts).toEqual([ack]);
   });
 
+  test.each([
+    [true, { kind: "retry", delayMs: 1_000 }],
+    [false, { kind: "reject", reason: "handler-failed" }],
+  ])(
+    "of a failure is a retry where the transport delivers again, and the end elsewhere: %s",
+    async (redelivery, verdict) => {
+      const { clock, fake, bus, errors } = setUp({ redelivery });
+      const failing = (): void => {
+        throw new Error("not today");
+      };
+      await bus.subscribe("t", failing, { group: "g" });
+      const fed = fake.feed(1);
+      await clock.advance(0);
+      expect([fed.verdicts, errors]).toEqual([[verdict], ["handler-failed"]]);
+    },
+  );
+
+  test("is given at once to dead letters that a wildcard reached, without their handler", async () => {
+    const { clock, fake, bus, ends, handler } = setUp({ wildcards: true });
+    await bus.subscribe("**", handler, { group: "g", destination: "**" });
+    const aside = ["t.dlq", "t.retry", "t.parked"].map((destination) => fake.feed(1, { destination }));
+    fake.feed(2);
+    await clock.advance(0);
+    expect([aside.map(({ verdicts }) => verdicts), ends.length]).toEqual([[[ack], [ack], [ack]], 1]);
+  });
+
   test("is not given for what failed after its partition went: the next owner gets it", async () => {
     const { clock, fake, bus, errors } = setUp({ keyOrder: true });
     const lane = new AbortController();
@@ -68,6 +94,15 @@ describe("a verdict", () => {
     await clock.advance(10_000);
     expect([fed.verdicts, calls, errors]).toEqual([[], 1, ["invalid-data"]]);
   });
+});
+
+test.each([
+  ["a start in the past", { from: "earliest" }, { replay: false }],
+  ["the order of keys", { order: "key" }, { keyOrder: false }],
+  ["groups", { group: "g" }, { groups: false, replay: false }],
+] as const)("%s is refused where the transport cannot do it", async (_, options, capabilities) => {
+  const { bus } = setUp(capabilities);
+  await expect(bus.subscribe("t", () => undefined, options)).rejects.toMatchObject({ code: "unsupported" });
 });
 
 describe("a close", () => {
