@@ -23,12 +23,16 @@ beforeAll(() => {
 });
 afterAll(removeConsumers);
 
-/** Imports an entry in a Node of its own: how many exports it has, or the error. */
-function importInNode(folder: string, name: string): string {
-  const code = `const exported = await import(${JSON.stringify(name)}); console.log(Object.keys(exported).length)`;
+/** Runs a module in a Node of its own: what it prints, or the error that ends it. */
+function runInNode(folder: string, code: string): string {
   const args = ["--input-type=module", "-e", code];
   const { stdout, stderr } = spawnSync(process.execPath, args, { cwd: folder, encoding: "utf8" });
   return stdout.trim() || stderr;
+}
+
+/** How many exports an entry has in Node, or the error of importing it. */
+function importInNode(folder: string, name: string): string {
+  return runInNode(folder, `console.log(Object.keys(await import(${JSON.stringify(name)})).length)`);
 }
 
 describe.each(resolutions)("with module resolution %s", (...resolution) => {
@@ -61,6 +65,12 @@ describe(`a consumer with ${api} alone`, () => {
 
   test.each(entries)("imports $name in Node", ({ name }) => {
     expect(Number(importInNode(folder, name))).toBeGreaterThan(0);
+  });
+
+  test("is told to install msw by natsHandler", () => {
+    const code = `import { natsHandler } from "waybill/testing";
+      await natsHandler("ws://localhost:9222").catch(({ code, message }) => console.log(code, message));`;
+    expect(runInNode(folder, code)).toBe("peer-missing natsHandler: msw is not installed: npm install --save-dev msw");
   });
 
   // webpack lets a missing peer pass in a `try`, not before a `.catch`; the peer that stops it, by entry.
