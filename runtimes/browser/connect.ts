@@ -38,12 +38,17 @@ export async function connect<C extends Catalog = Catalog>(
   if (typeof WebSocket === "undefined") {
     throw new EventError("unsupported", "this runtime has no WebSocket: Node has one from version 22 on");
   }
-  const open = async () => {
-    const core = await import("@nats-io/nats-core").catch(peerMissing("@nats-io/nats-core"));
-    const vendor = { ...core, connect: core.wsconnect } as unknown as NatsVendor;
-    return openNats(vendor, nats, /^wss?:/, { wsFactory });
-  };
+  const open = async () => openNats(await websocketClient(), nats, /^wss?:/, { wsFactory });
   return openBus(bus, { nats: open, jetstream });
+}
+
+async function websocketClient(): Promise<NatsVendor> {
+  try {
+    const core = await import("@nats-io/nats-core");
+    return { ...core, connect: core.wsconnect } as unknown as NatsVendor;
+  } catch (cause) {
+    throw peerMissing("@nats-io/nats-core", cause);
+  }
 }
 
 async function wsFactory(url: string): Promise<{ socket: WebSocket; encrypted: boolean }> {

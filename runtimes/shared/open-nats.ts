@@ -70,11 +70,9 @@ export function closeNats(connection: OwnConnection): Promise<void> {
 }
 
 /**
- * For `.catch` of the import of an optional peer: `peer-missing` names what to install. The import has to stand with
- * its literal name and its `.catch` where it is used, so that bundlers let it pass when the peer is not there.
+ * `peer-missing`, naming what to install. The import of an optional peer has to stand with its literal name inside a
+ * `try`, where it is used: so bundlers, webpack among them, let it pass when the peer is not there.
  */
-export function peerMissing(name: string): (cause: unknown) => never {
-  return (cause) => {
-    throw new EventError("peer-missing", `${name} is not installed: npm install ${name}`, { cause });
-  };
+export function peerMissing(name: string, cause: unknown): EventError {
+  return new EventError("peer-missing", `${name} is not installed: npm install ${name}`, { cause });
 }

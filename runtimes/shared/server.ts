@@ -43,9 +43,16 @@ export async function connectServer<C extends Catalog, Kafka>(
 }
 
 async function openTcp({ tls, ...options }: NatsTcpOptions): Promise<OwnConnection> {
-  const vendor = await import("@nats-io/transport-node").catch(peerMissing("@nats-io/transport-node"));
   const more = tls ? { tls: tls === true ? {} : tls } : {};
-  return openNats(vendor as unknown as NatsVendor, options, /^(nats|tls):/, more);
+  return openNats(await tcpClient(), options, /^(nats|tls):/, more);
+}
+
+async function tcpClient(): Promise<NatsVendor> {
+  try {
+    return (await import("@nats-io/transport-node")) as unknown as NatsVendor;
+  } catch (cause) {
+    throw peerMissing("@nats-io/transport-node", cause);
+  }
 }
 
 /** Kafka by `@platformatic/kafka`. */
