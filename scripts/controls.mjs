@@ -72,7 +72,7 @@ async function main() {
     if (verdict.kind === "broken") console.log(output);
   }
   const noticed = results.length - failed.length;
-  console.log(`${noticed} guards missed, ${failed.length} not, in ${duration(performance.now() - startedMs)}`);
+  console.log(`${noticed} guards noticed, ${failed.length} not, in ${duration(performance.now() - startedMs)}`);
   return failed.length > 0 ? 1 : 0;
 }
 

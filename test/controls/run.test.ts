@@ -22,9 +22,9 @@ test("a control that turns nothing off is told, and ends the command with 1", ()
   expect(status).toBe(1);
 });
 
-test("a guard that is missed ends it with 0", () => {
+test("a guard whose absence is noticed ends it with 0", () => {
   const { status, output } = runControls("memory.dedup-id");
-  expect(output).toContain("1 guards missed, 0 not");
+  expect(output).toContain("1 guards noticed, 0 not");
   expect(status).toBe(0);
 });
 
