@@ -4,6 +4,7 @@ import { Entry } from "./entry.ts";
 import type { Environment } from "./environment.ts";
 import { EventError } from "./errors.ts";
 import type { BatchOptions, EventBatch } from "./event-batch.ts";
+import { Fifo } from "./fifo.ts";
 import type { OutgoingMessage } from "./message.ts";
 import type { PublishOptions, Receipt, WaitOptions } from "./options.ts";
 import type { Transmitter } from "./publish-all.ts";
@@ -33,7 +34,7 @@ export class BusBatch implements EventBatch {
   readonly #batcher: Batcher<Addition>;
   readonly #policy: NonNullable<BatchOptions["whenFull"]>;
   /** What waits for room, in the order of the calls. */
-  readonly #parked: { readonly addition: Addition; readonly enter: () => void }[] = [];
+  readonly #parked = new Fifo<{ readonly addition: Addition; readonly enter: () => void }>();
   readonly #flushes = new Set<Flush>();
   /** Until the last event whose schema is asked has its place. */
   #planning: Promise<void> | undefined;
@@ -188,7 +189,7 @@ export class BusBatch implements EventBatch {
     this.#closed = true;
     await withinDeadline(this.#env.clock, deadlineMs, this.flush());
     const before = this.#unsettled;
-    for (const { addition } of this.#parked.splice(0)) addition.settle(tooLate());
+    for (let next = this.#parked.shift(); next; next = this.#parked.shift()) next.addition.settle(tooLate());
     for (let left = this.#batcher.shift(); left; left = this.#batcher.shift()) left.abandon(tooLate());
     this.#events.closed(this);
     const onItsWay = this.#unsettled - this.#undecided;

@@ -1,10 +1,10 @@
 import { sleep } from "../../core/clock.ts";
 import { EventError, type EventErrorCode } from "../../core/errors.ts";
+import { Fifo } from "../../core/fifo.ts";
 import type { ConsumeSink, Lag } from "../../core/transport.ts";
 import type { NatsMessageLike } from "../nats/nats-like.ts";
 import { type Consumer, type ConsumerSpec, consumerLag, ensureConsumer } from "./consumer.ts";
 import { type DeliveryOwner, inProgress, JetStreamDelivery } from "./delivery.ts";
-import { Fifo } from "./fifo.ts";
 import { Pull, type PullListener } from "./pull.ts";
 import type { ReceiveContext } from "./receive-context.ts";
 import { Settler } from "./settler.ts";

@@ -1,11 +1,11 @@
 import type { Clock, Timer } from "../../core/clock.ts";
 import { EventError } from "../../core/errors.ts";
+import { Fifo } from "../../core/fifo.ts";
 import { closedError, natsError } from "../nats/errors.ts";
 import type { Link } from "../nats/link.ts";
-import type { NatsLike, NatsMessageLike } from "../nats/nats-like.ts";
+import type { NatsLike, NatsMessageLike, NatsSubscriptionLike } from "../nats/nats-like.ts";
 import { notStored } from "../nats/not-stored.ts";
 import type { Acceptor } from "../nats/publish.ts";
-import { Fifo } from "./fifo.ts";
 import type { LivenessCheck } from "./liveness.ts";
 import type { PublishBounds } from "./options.ts";
 import { KeyTurns, type Pending } from "./pending.ts";
@@ -23,6 +23,8 @@ export interface Outbox extends Acceptor<Pending> {
   refuse(subject: string, error: EventError): void;
   /** Resolves when everything accepted so far is settled. */
   settled(): Promise<void>;
+  /** Listens for answers no more: the connection is the caller's and stays. */
+  close(): void;
 }
 
 /** What an outbox works with. */
@@ -74,7 +76,7 @@ export function createOutbox({ connection, link, clock, alive, bounds, inbox, sh
   let gathered = 0;
   let nextToken = 0;
   let held = shut;
-  let listening = false;
+  let inboxed: NatsSubscriptionLike | undefined;
   let checking = false;
   let scheduled = false;
   let turnMs = 0;
@@ -154,10 +156,7 @@ export function createOutbox({ connection, link, clock, alive, bounds, inbox, sh
   const pump = (): void => {
     gathered = 0;
     if (link.state === "connected" && !held) {
-      if (!listening && ready.length > 0) {
-        listening = true;
-        connection.subscribe(`${inbox}*`, { callback: receive });
-      }
+      if (ready.length > 0) inboxed ??= connection.subscribe(`${inbox}*`, { callback: receive });
       while (ready.length > 0 && unconfirmed.size < maxUnconfirmed && unconfirmedBytes < windowBytes) {
         const pending = ready.shift()!;
         if (!pending.done) write(pending);
@@ -293,5 +292,6 @@ export function createOutbox({ connection, link, clock, alive, bounds, inbox, sh
         if (events > 0) waiting.push({ upTo: entered, done });
         else done();
       }),
+    close: () => inboxed?.unsubscribe(),
   };
 }

@@ -1,4 +1,5 @@
 import { EventError } from "../../core/errors.ts";
+import { Fifo } from "../../core/fifo.ts";
 import type { IncomingMessage } from "../../core/message.ts";
 import type { ReadOptions } from "../../core/transport.ts";
 import type { NatsMessageLike } from "../nats/nats-like.ts";
@@ -6,7 +7,6 @@ import { onAbort } from "../nats/on-abort.ts";
 import { AckSubject } from "./ack-subject.ts";
 import { type Source, sourcesOf } from "./consume.ts";
 import { ensureConsumer } from "./consumer.ts";
-import { Fifo } from "./fifo.ts";
 import { JetStreamMessage } from "./incoming.ts";
 import { Pull } from "./pull.ts";
 import type { ReceiveContext } from "./receive-context.ts";

@@ -227,6 +227,7 @@ export function jetstreamTransport(options: JetStreamTransportOptions): Transpor
       const reports = await Promise.all([...receiving.running].map((each) => each.close({ deadlineMs: left() })));
       await withinDeadline(clock, left(), outbox.settled());
       const { buffered: unsent } = outbox.size();
+      outbox.close();
       link.close();
       return { unsent, unsettled: reports.reduce((sum, { unsettled }) => sum + unsettled, 0) };
     },

@@ -40,8 +40,12 @@ export class FakeServer implements NatsLike {
 
   subscribe(_: string, options: { callback?: (error: Error | null, message: NatsMessageLike) => void } = {}) {
     this.#callback = options.callback!;
-    return { unsubscribe: () => undefined, drain: () => Promise.resolve() };
+    this.listeners++;
+    return { unsubscribe: () => void this.listeners--, drain: () => Promise.resolve() };
   }
+
+  /** Subscriptions that stand. */
+  listeners = 0;
 
   /** Bodies on their way and not stored. */
   onTheWay(): string[] {

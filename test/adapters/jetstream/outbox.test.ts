@@ -264,15 +264,17 @@ describe("the window of unconfirmed events", () => {
     expect(await later).toEqual([{ stored: true, at: { sequence: 1 } }]);
   });
 
-  test("a close waits for what is answered within its deadline", async () => {
+  test("a close waits for what is answered within its deadline, and leaves no subscription on the connection", async () => {
     const server = new FakeServer();
     const clock = fakeClock();
     const transport = jetstreamTransport({ connection: server, clock });
     transport.post!({ destination: "s", body: "x", headers: [] });
     const closing = transport.close({ deadlineMs: 10_000 });
     await clock.advance(1_000);
+    expect(server.listeners).toBe(1);
     server.serve(1);
     server.answer(1);
     expect(await closing).toEqual({ unsent: 0, unsettled: 0 });
+    expect(server.listeners).toBe(0);
   });
 });
