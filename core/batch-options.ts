@@ -28,7 +28,9 @@ export interface EntryDelivery<C extends Catalog = Catalog> extends HandlerDeliv
 
 /** One event of a batch, of the types that `P` matches. */
 export interface BatchEntry<C extends Catalog = Catalog, P extends string = string> {
+  /** Decoded and, unless `validate` is false, checked by the catalog's schema. */
   readonly event: EventOf<C, P>;
+  /** What to know and do about this event alone, `fail` included. */
   readonly delivery: EntryDelivery<C>;
 }
 

@@ -96,7 +96,9 @@ export interface EventBus<C extends Catalog = Catalog, T extends Transports = Tr
   onError(listener: ErrorListener): () => void;
   /** Changes of the transports. Returns a function that stops the listening. */
   onStatus(listener: StatusListener): () => void;
+  /** What each transport knows of itself now, by its name. Asks no broker. */
   health(): BusHealth;
+  /** As `close` with its default deadline: for `await using`. */
   [Symbol.asyncDispose](): Promise<void>;
 }
 

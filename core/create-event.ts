@@ -5,14 +5,19 @@ import { defaultIds, type IdGenerator } from "./id.ts";
 
 /** What {@link createEvent} takes. */
 export interface EventInit<Type extends string = string, Data = unknown> extends EventAttributes {
+  /** What happened, such as `order.placed`. */
   readonly type: Type;
+  /** URI reference of what the event comes from, such as `/shop`. */
   readonly source: string;
+  /** Default: the event has no data. */
   readonly data?: Data;
 }
 
 /** Where {@link createEvent} takes its defaults from. */
 export interface EventDefaults {
+  /** Dates events without `time`. Default: the host's clock. */
   readonly clock?: Clock;
+  /** Names events without `id`. Default: UUIDv7, growing within the process. */
   readonly ids?: IdGenerator;
 }
 

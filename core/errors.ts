@@ -63,6 +63,7 @@ const brand: unique symbol = Symbol.for("waybill.EventError") as never;
  * ```
  */
 export class EventError extends Error {
+  /** The same for every code. */
   override readonly name: string = "EventError";
   /** What went wrong, from the closed list {@link EventErrorCode}. */
   readonly code: EventErrorCode;
@@ -87,6 +88,7 @@ export class EventError extends Error {
     return `waybill/docs/errors.md#${this.code}`;
   }
 
+  /** True for errors of every copy of the package. Subclasses are not told apart. */
   static override [Symbol.hasInstance](value: unknown): boolean {
     return typeof value === "object" && value !== null && brand in value;
   }

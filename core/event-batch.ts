@@ -35,6 +35,7 @@ export interface EventBatch<C extends Catalog = Catalog> {
   flush(options?: WaitOptions): Promise<void>;
   /** Takes nothing more and flushes; after the deadline what still waits is rejected with `closed` and counted. */
   close(options?: CloseOptions): Promise<CloseReport>;
+  /** As `close` with its default deadline: for `await using`. */
   [Symbol.asyncDispose](): Promise<void>;
 }
 

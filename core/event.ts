@@ -15,6 +15,7 @@ export interface CloudEvent<Type extends string = string, Data = unknown> {
   readonly id: string;
   /** URI reference of what the event comes from. */
   readonly source: string;
+  /** What happened. Decides about route, schema and handlers. */
   readonly type: Type;
   /** RFC 3339, kept as text: another language's nanoseconds survive. */
   readonly time?: string;
@@ -26,6 +27,7 @@ export interface CloudEvent<Type extends string = string, Data = unknown> {
   readonly dataschema?: string;
   /** undefined: the event has no data. */
   readonly data: Data;
+  /** Further attributes, such as `partitionkey`; empty when there are none. */
   readonly extensions: Extensions;
 }
 
@@ -35,9 +37,13 @@ export interface EventAttributes {
   readonly id?: string | undefined;
   /** Default: now. */
   readonly time?: string | undefined;
+  /** What the event is about, within `source`. */
   readonly subject?: string | undefined;
+  /** Media type of `data`. Default: JSON, or `application/octet-stream` for bytes. */
   readonly datacontenttype?: string | undefined;
+  /** URI of the schema of `data`. Default when publishing: the catalog's. */
   readonly dataschema?: string | undefined;
+  /** Further attributes. Names are of `a-z0-9`. */
   readonly extensions?: Readonly<Record<string, ExtensionValue>> | undefined;
 }
 

@@ -22,6 +22,7 @@ export interface HeaderCarrier {
 export interface OutgoingMessage {
   /** Subject or topic, checked by the bus: no wildcard, no white space, no empty token. */
   readonly destination: string;
+  /** All that is to travel beside the body, in the form that the transport's `binding` asks for. */
   readonly headers: HeaderEntries;
   /** JSON text as a string, other content as bytes; null when the event has no data (a tombstone on Kafka). */
   readonly body: string | Uint8Array | null;
@@ -33,14 +34,19 @@ export interface OutgoingMessage {
 
 /** A message as a transport received it. */
 export interface IncomingMessage {
+  /** Subject or topic to which it was published, without wildcards. */
   readonly destination: string;
+  /** All of them, those that carry attributes of the event included. */
   readonly headers: HeaderCarrier;
   /** null: a tombstone. */
   readonly body: Uint8Array | null;
+  /** The ordering key where the system keeps one beside the headers. Undefined: see the event's `partitionkey`. */
   readonly key?: string | undefined;
   /** Where an answer goes; set only when it lies under a prefix to which replies are allowed. */
   readonly replyTo?: string | undefined;
+  /** Where it was stored. Undefined where the system has none. */
   readonly partition?: number | undefined;
+  /** Position in the partition, where the system counts by partitions. */
   readonly offset?: number | undefined;
   /** When the broker stored it, in unix milliseconds. */
   readonly timestampMs?: number | undefined;

@@ -51,6 +51,7 @@ export interface CircuitBreakerOptions {
 export interface EventBusOptions<C extends Catalog, T extends Transports> {
   /** The `source` of every event that this bus publishes: a URI reference such as `/shop/web`. */
   readonly source: string;
+  /** With one alone every event goes there. Routes, receipts and errors use these names. */
   readonly transports: T;
   /** The catalog of `defineEvents`. Without one, events are untyped and not validated. */
   readonly events?: C;
@@ -64,6 +65,7 @@ export interface EventBusOptions<C extends Catalog, T extends Transports> {
   readonly tracerProvider?: TracerProvider;
   /** Default: the global provider, whenever one is registered. */
   readonly meterProvider?: MeterProvider;
+  /** Replaces single ones of `defaultLimits`; the others stay in force. */
   readonly limits?: Partial<Limits>;
   /** Gets every error that no `onError` listener takes. Default: none. */
   readonly logger?: Logger;
@@ -87,7 +89,9 @@ export interface PublishOptions extends EventAttributes {
 
 /** One event of `publishAll`, and what routes look at. */
 export interface PublishItem extends PublishOptions {
+  /** With a catalog one of its names: any other fails with `unknown-type`. */
   readonly type: string;
+  /** undefined: the event has no data. */
   readonly data: unknown;
 }
 
@@ -99,6 +103,7 @@ export interface ForwardOptions<Name extends string = string> extends WaitOption
   readonly destination?: string | undefined;
   /** Extensions that replace the event's own of that name; undefined removes one. */
   readonly extensions?: Readonly<Record<string, ExtensionValue | undefined>> | undefined;
+  /** The OpenTelemetry context to send in. Default: the active one. */
   readonly context?: Context | undefined;
   /** The key of the event where it stood beside it, as a record's does. Default: its `partitionkey`. */
   readonly key?: string | undefined;
@@ -121,15 +126,21 @@ export interface WaitOptions {
 export interface Receipt {
   /** The event's id. */
   readonly id: string;
+  /** Its name in the bus's `transports`; of a fallback chain, the one that stored the event. */
   readonly transport: string;
+  /** Subject or topic. */
   readonly destination: string;
+  /** Undefined where the system, or this destination, has none. */
   readonly partition?: number;
+  /** Position in the partition. Undefined where the system counts otherwise or the broker does not tell. */
   readonly offset?: number;
+  /** Position in the stream, where the system counts by streams. */
   readonly sequence?: number;
   /** The broker had it already. */
   readonly duplicate?: boolean;
   /** How often it was sent: 1, and 1 more for each transport of a fallback chain that did not store it. */
   readonly attempts: number;
+  /** Always `broker`: one has confirmed the event, whether or not a handler has seen it. */
   readonly stored: "broker";
 }
 
@@ -181,9 +192,11 @@ export interface HandlerDelivery<C extends Catalog = Catalog> {
   readonly attempt: number;
   /** The ordering key. */
   readonly key: string | undefined;
+  /** Subject or topic by which the event came, without wildcards. */
   readonly destination: string;
   /** Where the event stands in its lane, in the transport's words. */
   readonly position: string;
+  /** Everything that travelled beside the body, attributes and trace context included. */
   readonly headers: HeaderCarrier;
   /** Where the answer goes, when the event is a request. */
   readonly replyTo: string | undefined;
@@ -202,10 +215,15 @@ export interface HandlerDelivery<C extends Catalog = Catalog> {
 
 /** Where an error came from, as far as known. */
 export interface ErrorOrigin {
+  /** Its name in the bus's `transports`. */
   readonly transport?: string | undefined;
+  /** Subject or topic. Undefined: the error belongs to the transport as a whole. */
   readonly destination?: string | undefined;
+  /** Where the message stands in its lane, in the transport's words. Set for deliveries. */
   readonly position?: string | undefined;
+  /** 1 for the first attempt. Set when processing a delivery failed. */
   readonly attempt?: number | undefined;
+  /** Undefined when the message could not be read, or the error comes from no handler. */
   readonly event?: CloudEvent | undefined;
 }
 

@@ -2,6 +2,7 @@ import { EventError } from "./errors.ts";
 
 /** The part of Standard Schema (standardschema.dev) that Waybill calls: zod, valibot, arktype and others fit. */
 export interface StandardSchema<Input = unknown, Output = Input> {
+  /** Version 1 of the interface. `validate` may answer with a promise; `types` exists for the compiler alone. */
   readonly "~standard": {
     readonly version: 1;
     readonly vendor: string;
@@ -17,7 +18,9 @@ export type SchemaResult<Output> =
 
 /** One complaint of a schema. */
 export interface SchemaIssue {
+  /** What is wrong, for people. */
   readonly message: string;
+  /** Keys from the whole to the part that is wrong. Undefined: the whole. */
   readonly path?: readonly (PropertyKey | { readonly key: PropertyKey })[] | undefined;
 }
 

@@ -20,9 +20,11 @@ import { createVersions, type Versions } from "./versions.ts";
 export interface Subscription {
   /** Starts no more handlers; what was fetched waits. Holds for every handler that shares the group. */
   pause(): void;
+  /** Undoes `pause`, for every handler that shares the group. */
   resume(): void;
   /** Stops fetching, lets running handlers finish and settle within the deadline. */
   close(options?: CloseOptions): Promise<CloseReport>;
+  /** As `close` with its default deadline: for `await using`. */
   [Symbol.asyncDispose](): Promise<void>;
 }
 

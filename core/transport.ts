@@ -13,8 +13,11 @@ export interface HeaderBinding {
 
 /** Span attributes that only this system has, by the name its conventions give them. */
 export interface SystemAttributes {
+  /** Gets the ordering key, as text. */
   readonly key?: string;
+  /** Gets the position in the partition, as a number. */
   readonly offset?: string;
+  /** Set to true when the message has no body; else left out. */
   readonly tombstone?: string;
 }
 
@@ -22,7 +25,9 @@ export interface SystemAttributes {
 export interface Capabilities {
   /** OpenTelemetry's `messaging.system`. */
   readonly system: string;
+  /** Undefined: it has none. */
   readonly attributes?: SystemAttributes;
+  /** How attributes of events are written as headers, and read back. */
   readonly binding: HeaderBinding;
   /** A stored message survives the loss of every client. */
   readonly durable?: boolean;
@@ -48,8 +53,11 @@ export interface Capabilities {
 
 /** Where the broker put a message. */
 export interface StoredAt {
+  /** Undefined where the system, or this destination, has none. */
   readonly partition?: number;
+  /** Position in the partition. Undefined where the system counts otherwise or the broker does not tell. */
   readonly offset?: number;
+  /** Position in the stream, where the system counts by streams. */
   readonly sequence?: number;
   /** The broker had a message with this `dedupId` already. */
   readonly duplicate?: boolean;
@@ -77,6 +85,7 @@ export type Verdict =
 
 /** One attempt to hand a message to a group. */
 export interface Delivery {
+  /** The same content in every attempt. */
   readonly message: IncomingMessage;
   /** 1 for the first attempt. */
   readonly attempt: number;
@@ -116,7 +125,9 @@ export interface ConsumeSink {
 
 /** How far a subscription is behind, per lane. */
 export interface Lag {
+  /** As in {@link Delivery.lane}. */
   readonly lane: string;
+  /** What is still to be delivered, as last known; where the system counts so, with what is not settled yet. */
   readonly messages: number;
 }
 
@@ -140,7 +151,9 @@ export interface TransportSubscription {
   credit(n: number): void;
   /** No more deliveries of that lane until {@link resumeLane}. */
   pauseLane(lane: string): void;
+  /** Undoes {@link pauseLane}. Does nothing for a lane that is not paused. */
   resumeLane(lane: string): void;
+  /** One entry per lane that this member has. */
   lag(): Promise<readonly Lag[]>;
   /** Leaves the group and gives up what was not settled. */
   close(options?: CloseOptions): Promise<CloseReport>;
@@ -148,29 +161,37 @@ export interface TransportSubscription {
 
 /** The state of a transport, as {@link Transport.health} tells it. */
 export interface TransportHealth {
+  /** `disconnected`: it tries to reconnect. `closed`: for good. */
   readonly state: "connected" | "disconnected" | "closed";
   /** Accepted messages that wait for a confirmation. */
   readonly buffered: number;
+  /** About their size in bytes, headers included. */
   readonly bufferedBytes: number;
 }
 
 /** A change in a transport's state. */
 export interface TransportStatus {
+  /** `stale`: the socket stopped answering. `error`: something failed that no call reports; the state is as before. */
   readonly type: "connected" | "disconnected" | "reconnecting" | "stale" | "closed" | "error";
+  /** Set with `error`, and where the cause of a `disconnected` or `closed` is known. The bus reports it. */
   readonly error?: EventError;
 }
 
 /** Options of {@link Transport.request}. */
 export interface TransportRequestOptions {
+  /** Rejects with `timeout` after this many milliseconds, a wait for the connection included. */
   readonly timeoutMs: number;
+  /** Gives up waiting with code `aborted`; the request may still be answered. */
   readonly signal?: AbortSignal | undefined;
 }
 
 /** Options of {@link Transport.read}. */
 export interface ReadOptions {
+  /** One subject or topic, without wildcards. */
   readonly destination: string;
   /** Position of the first message wanted. Default: the earliest. */
   readonly from?: string | undefined;
+  /** Ends the reading with code `aborted`. */
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -178,6 +199,7 @@ export interface ReadOptions {
 export interface Transport {
   /** For receipts, logs and errors only. */
   readonly name: string;
+  /** What core asks before it uses a feature. Only `maxMessageBytes` may change later. */
   readonly capabilities: Capabilities;
   /** Never rejects for one message: the outcomes stand in the order of `messages`. */
   publish(
@@ -195,6 +217,7 @@ export interface Transport {
   request?(message: OutgoingMessage, options: TransportRequestOptions): Promise<IncomingMessage>;
   /** What is stored now, then ends. */
   read?(options: ReadOptions): AsyncIterable<IncomingMessage>;
+  /** What is known now, without asking the broker. */
   health(): TransportHealth;
   /** Returns a function that stops the listening. */
   onStatus(listener: (status: TransportStatus) => void): () => void;

@@ -5,7 +5,9 @@ import type { HandlerDelivery } from "../core/options.ts";
 
 /** What a handler got. */
 export interface Recorded {
+  /** The handler's own, not a copy. */
   readonly event: CloudEvent;
+  /** As the handler got it, so that a test can look at `attempt` or `key`. */
   readonly delivery: HandlerDelivery;
 }
 

@@ -3,12 +3,15 @@ import type { HeaderEntries } from "../../core/message.ts";
 
 /** One partition of one topic. */
 export interface TopicPartition {
+  /** The topic's name. */
   readonly topic: string;
+  /** From 0. */
   readonly partition: number;
 }
 
 /** A partition and an offset in it. */
 export interface PartitionOffset extends TopicPartition {
+  /** Of a record: its own. Of a commit: the next one to be read. */
   readonly offset: number;
 }
 
@@ -22,17 +25,21 @@ export interface AssignedPartition extends TopicPartition {
 
 /** A record to write. The adapter has checked names, values and size. */
 export interface OutgoingRecord {
+  /** A plain name. A missing topic is created where the brokers allow that. */
   readonly topic: string;
   /** Hashed by murmur2 as Java's clients do. Undefined: any partition. */
   readonly key: string | undefined;
   /** null is a tombstone; zero bytes are an empty value. */
   readonly value: Uint8Array | null;
+  /** Text is written as UTF-8. Duplicates and their order are kept. */
   readonly headers: HeaderEntries;
 }
 
 /** A record as it was read. */
 export interface IncomingRecord extends PartitionOffset {
+  /** null: the record has none. */
   readonly key: Uint8Array | null;
+  /** null is a tombstone; zero bytes are an empty value. */
   readonly value: Uint8Array | null;
   /** Name, value, name, value: duplicates and their order are kept. */
   readonly headers: readonly (string | Uint8Array | null)[];
@@ -48,6 +55,7 @@ export interface ProduceFailure {
   readonly outcome: "failed" | "unknown";
   /** The producer will accept nothing more: it must be closed and replaced. */
   readonly fatal: boolean;
+  /** What the publisher of the record gets. */
   readonly error: EventError;
 }
 
@@ -55,6 +63,7 @@ export interface ProduceFailure {
 export interface ProduceReport {
   /** `offset` is negative when the broker had the record already and does not tell where. */
   stored(partition: number, offset: number): void;
+  /** Not confirmed, and the driver has stopped trying. */
   failed(failure: ProduceFailure): void;
 }
 
@@ -70,7 +79,9 @@ export interface KafkaProducer {
 
 /** What a client tells about its connections. */
 export interface ConnectionEvents {
+  /** A broker answers again, after `disconnected`. */
   connected(): void;
+  /** No broker answers any more. The client goes on trying. */
   disconnected(error: EventError): void;
   /** Something went wrong that no call reports. */
   failed(error: EventError): void;
@@ -95,6 +106,7 @@ export interface ConsumerEvents extends ConnectionEvents {
 
 /** What a consumer reads. */
 export interface ConsumerSource {
+  /** At least one, each once; no patterns. */
   readonly topics: readonly string[];
   /** Undefined: every partition, without a group and without commits. */
   readonly group: string | undefined;
@@ -108,6 +120,7 @@ export interface KafkaConsumer {
   poll(max: number): Promise<readonly IncomingRecord[]>;
   /** Leaves these partitions out of `poll`. Takes effect within one poll. */
   pause(partitions: readonly TopicPartition[]): void;
+  /** Takes these partitions into `poll` again, from where it left off. */
   resume(partitions: readonly TopicPartition[]): void;
   /** Settles with the broker's own answer. Rejects with `fenced` where a rebalance is the reason. */
   commit(offsets: readonly PartitionOffset[]): Promise<void>;

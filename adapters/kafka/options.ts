@@ -6,7 +6,9 @@ const MiB = 1024 * 1024;
 
 /** A bound in messages and in bytes; whichever is reached first holds. */
 export interface Bound {
+  /** Less than 1 is refused with `invalid-option`. */
   readonly messages: number;
+  /** About what they take, headers and key included. Less than 1 is refused with `invalid-option`. */
   readonly bytes: number;
 }
 

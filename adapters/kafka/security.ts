@@ -2,13 +2,17 @@ import { EventError } from "../../core/errors.ts";
 
 /** A user name and a password. They appear in no error and no log of this package. */
 export interface PasswordSasl {
+  /** `plain` sends the password itself, so use it with TLS only. */
   readonly mechanism: "plain" | "scram-sha-256" | "scram-sha-512";
+  /** Not empty. */
   readonly username: string;
+  /** Not empty. */
   readonly password: string;
 }
 
 /** A bearer token, asked for whenever a client connects and before the last one ends. */
 export interface BearerSasl {
+  /** Tells a token from a password. */
   readonly mechanism: "oauthbearer";
   /** Resolves with the token. Its `exp` and `sub`, where it is a JWT, tell how long it lasts and whose it is. */
   readonly token: () => Promise<string>;

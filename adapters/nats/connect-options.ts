@@ -14,14 +14,23 @@ export interface NatsConnectSettings {
 
 /** Options for `connect` and `wsconnect` of nats.js and for `connect` of nats.ws, in their own names. */
 export interface NatsConnectOptions {
+  /** The client's name at the server. */
   readonly name: string;
+  /** -1: there is no end to them. */
   readonly maxReconnectAttempts: number;
+  /** Milliseconds between attempts to reconnect. */
   readonly reconnectTimeWait: number;
+  /** Most milliseconds that chance adds to the wait: a tenth of it. */
   readonly reconnectJitter: number;
+  /** As `reconnectJitter`, for connections with TLS. */
   readonly reconnectJitterTLS: number;
+  /** Milliseconds. */
   readonly pingInterval: number;
+  /** Unanswered pings after which the socket is replaced: 2. */
   readonly maxPingOut: number;
+  /** Milliseconds one attempt to connect may take. */
   readonly timeout: number;
+  /** true: refused credentials do not end the attempts to reconnect. */
   readonly ignoreAuthErrorAbort: boolean;
 }
 

@@ -1,12 +1,17 @@
 /** The part of a WebSocket {@link promptClose} touches. */
 export interface ClosableSocket {
+  /** Begins the close handshake. Replaced by one that also calls `onclose`, at once. */
   close(code?: number, reason?: string): void;
+  /** Called for `error` alone, so that one at the end of a socket is never unhandled. */
   // biome-ignore lint/suspicious/noExplicitAny: as below
   addEventListener(type: any, listener: any): void;
+  /** Whom to tell of the end: called with code 1006 and then taken off, so that it hears of it once. */
   // biome-ignore lint/suspicious/noExplicitAny: browsers, `ws` and undici each type their events differently
   onclose: ((event: any) => any) | null;
+  /** Taken off by `close`: what still arrives belongs to no connection. */
   // biome-ignore lint/suspicious/noExplicitAny: as above
   onmessage: ((event: any) => any) | null;
+  /** Taken off by `close`: nobody waits for this socket any more. */
   // biome-ignore lint/suspicious/noExplicitAny: as above
   onerror: ((event: any) => any) | null;
 }

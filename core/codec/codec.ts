@@ -4,6 +4,7 @@ import type { HeaderBinding } from "../transport.ts";
 
 /** How events are written. Reading needs no choice: it looks at the message. */
 export interface Codec {
+  /** For people, such as `cloudevents-binary`; messages do not carry it. */
   readonly name: string;
   /**
    * Appends the event's headers to `headers` (name, value, name, value) and returns the body.

@@ -13,11 +13,13 @@ import type { Subscription } from "../subscriber.ts";
  * takes events as they travel, whatever types the bus knows.
  */
 export interface BridgeSource {
+  /** Called once, with `from.types`, a handler and the rest of `from`; its rejection is that of `createBridge`. */
   subscribe(pattern: never, handler: never, options?: never): Promise<Subscription>;
 }
 
 /** What a bridge needs of the bus it writes to; every `EventBus` fits. */
 export interface BridgeTarget {
+  /** Called per event, which is settled at the source once this resolved; retryable rejections are tried again. */
   forward(event: CloudEvent, options?: ForwardOptions): Promise<Receipt>;
 }
 

@@ -30,6 +30,7 @@ export interface NatsOptions {
   readonly servers: string | readonly string[];
   /** The client's name at the server. Default: `waybill`. */
   readonly name?: string;
+  /** Default: none. Refused ones reject `connect` with `unauthorized`. */
   readonly credentials?: NatsCredentials;
   /** Pause between attempts to reconnect, which go on for ever. Default: 2,000. */
   readonly reconnectWaitMs?: number;

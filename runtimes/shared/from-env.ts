@@ -7,9 +7,13 @@ import type { NatsCredentials, NatsTcpOptions } from "./connect-options.ts";
 
 /** What {@link fromEnv} found: to be spread into the options of `connect`. */
 export interface EnvironmentOptions {
+  /** Set when `WAYBILL_SOURCE` or `OTEL_SERVICE_NAME` is; else `connect` needs one from elsewhere. */
   readonly source?: string;
+  /** Set when `NATS_URL` is. */
   readonly nats?: NatsTcpOptions;
+  /** Set when `NATS_JETSTREAM` is true, which needs `NATS_URL`. */
   readonly jetstream?: true;
+  /** Set when `KAFKA_BROKERS` is. */
   readonly kafka?: Pick<DriverOptions, "brokers" | "clientId" | "tls" | "sasl">;
 }
 

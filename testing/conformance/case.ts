@@ -12,6 +12,7 @@ export interface DestinationPlan {
 
 /** One client of the broker under test. */
 export interface ConformanceClient {
+  /** Belongs to this client alone, unless the factory has `oneClient`. */
   readonly transport: Transport;
   /** Breaks the connection, as a network would; the client has to come back by itself. */
   cut?(): Promise<void> | void;
@@ -55,7 +56,9 @@ export type Need =
 
 /** What a case works with. Everything it opens is closed after it. */
 export interface ConformanceContext {
+  /** Those of the transport under test, as they were given to the run. */
   readonly capabilities: Capabilities;
+  /** Tells about the broker what no capability does, such as `duplicateWindowMs`. */
   readonly factory: ConformanceFactory;
   /** How long an event may take. */
   readonly patienceMs: number;
@@ -77,6 +80,7 @@ export interface ConformanceContext {
 
 /** How a case wants its bus. */
 export interface BusPlan extends Partial<Omit<EventBusOptions<Catalog, Transports>, "routes" | "transports">> {
+  /** Default: a new client, or the only one with `oneClient`. */
   readonly client?: ConformanceClient;
 }
 
@@ -84,6 +88,7 @@ export interface BusPlan extends Partial<Omit<EventBusOptions<Catalog, Transport
 export interface TestBus extends EventBus {
   /** The codes of what `onError` got. */
   readonly errors: readonly string[];
+  /** The one whose transport the bus uses, as `tested`. */
   readonly client: ConformanceClient;
 }
 

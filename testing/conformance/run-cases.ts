@@ -7,10 +7,13 @@ import { ConformanceFailure } from "./expect.ts";
 
 /** What became of a case. */
 export interface CaseResult {
+  /** That of the {@link ConformanceCase}. */
   readonly id: string;
+  /** `skipped`: the transport lacks what the case asks for, or has what it must not have. */
   readonly status: "passed" | "failed" | "skipped";
   /** Why it failed, or what the transport lacks. */
   readonly reason?: string;
+  /** Milliseconds from opening the first client to closing the last. 0 when skipped. */
   readonly elapsedMs: number;
 }
 

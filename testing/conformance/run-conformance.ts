@@ -10,8 +10,10 @@ import { reasonToSkip, runCase } from "./run-cases.ts";
 export interface TestFunction {
   // biome-ignore lint/suspicious/noExplicitAny: each runner hands its tests another context, which no case looks at.
   (name: string, run: (...given: any[]) => Promise<void>, ...more: any[]): unknown;
+  /** Registers a skipped test. Default: `ignore`; without both, skipped cases are not shown. */
   // biome-ignore lint/suspicious/noExplicitAny: as above.
   readonly skip?: (name: string, run: (...given: any[]) => Promise<void>) => unknown;
+  /** Deno's way to register a skipped test. Where it is there, no time-out is passed. */
   // biome-ignore lint/suspicious/noExplicitAny: as above.
   readonly ignore?: (name: string, run: (...given: any[]) => Promise<void>) => unknown;
 }
