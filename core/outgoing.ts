@@ -152,7 +152,7 @@ function checkSize(body: string | Uint8Array | null, headers: HeaderEntries, lim
 }
 
 function limit(what: string, found: number, allowed: number): void {
-  if (found > allowed) throw new EventError("too-large", `the event has ${found} ${what}, ${allowed} allowed`);
+  if (found > allowed) throw new EventError("too-large", `${found} ${what}, ${allowed} allowed`);
 }
 
 /** FNV-1a, 32 bits. The id in front tells events apart; the hash only tells its copies apart. */

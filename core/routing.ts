@@ -84,7 +84,7 @@ export function createRouter(catalog: Catalog | undefined, transports: Transport
   function plansOf(type: string): readonly Choice[] {
     const found = definition(type);
     checkText("type", type);
-    if (isPattern(type)) throw new EventError("invalid-event", `"${type}" is a pattern, not a type`);
+    if (isPattern(type)) throw new EventError("invalid-event", `"${type}" is a pattern`);
     const takers = usual.filter((route) => matches(route.type, type));
     const made = takers.map((route) => {
       const { to, when, destination: own = found?.destination ?? type } = route;

@@ -79,10 +79,14 @@ export function recorder(options: RecorderOptions = {}): Recorder {
           reject(new EventError("timeout", `recorder: not ${wanted} within ${timeoutMs} ms, but ${received.length}`));
         });
         const look = (): void => {
-          if (!enough(received)) return;
+          try {
+            if (!enough(received)) return;
+            resolve(received);
+          } catch (reason) {
+            reject(reason);
+          }
           waiting.delete(look);
           late.cancel();
-          resolve(received);
         };
         waiting.add(look);
         look();

@@ -1,4 +1,5 @@
 import { EventError } from "../../core/errors.ts";
+import { defaultIds } from "../../core/id.ts";
 import type { ConsumeSource } from "../../core/transport.ts";
 import { type Api, type ApiError, apiError } from "./api.ts";
 import { compare } from "./ensure-stream.ts";
@@ -84,9 +85,12 @@ export async function ensureConsumer(api: Api, spec: ConsumerSpec): Promise<Cons
     if (!info.error) return verified(spec, info);
     if (info.error.err_code !== consumerNotFound) throw apiError(`cannot read the consumer ${durable}`, info.error);
   }
+  // A name of our own choice, so that asking twice for it makes one.
+  const name = durable ?? `reader-${defaultIds()}`;
   const config = {
     ...(durable !== undefined && { durable_name: durable }),
     ...(durable === undefined && {
+      name,
       inactive_threshold: (spec.ackPolicy === "none" ? inactiveReaderMs : inactiveMs) * nanoseconds,
     }),
     ...(spec.subjects.length === 1 ? { filter_subject: spec.subjects[0] } : { filter_subjects: spec.subjects }),
@@ -100,8 +104,8 @@ export async function ensureConsumer(api: Api, spec: ConsumerSpec): Promise<Cons
           max_ack_pending: spec.maxAckPending ?? defaultMaxAckPending,
         }),
   };
-  const subject = durable === undefined ? `CONSUMER.CREATE.${stream}` : `CONSUMER.CREATE.${stream}.${durable}`;
-  const made = await api.request<ConsumerInfo>(subject, { stream_name: stream, config, action: "create" });
+  const wanted = { stream_name: stream, config, action: "create" };
+  const made = await api.request<ConsumerInfo>(`CONSUMER.CREATE.${stream}.${name}`, wanted);
   if (!made.error) return toConsumer(made, true);
   if (durable !== undefined && consumerExists.has(made.error.err_code)) {
     // Someone else was faster.

@@ -44,6 +44,7 @@ export class NatsConsumer implements TransportSubscription {
   #paused = false;
   #overflowing = false;
   #closed = false;
+  #gone: Promise<void> | undefined;
 
   constructor(sink: ConsumeSink, context: ReceiveContext, onClose: () => void) {
     this.#sink = sink;
@@ -91,20 +92,22 @@ export class NatsConsumer implements TransportSubscription {
   }
 
   async close({ deadlineMs = farewellMs }: CloseOptions = {}): Promise<CloseReport> {
-    if (!this.#closed) {
-      this.#closed = true;
-      this.#held.clear();
-      for (const subscription of this.subscriptions) subscription.unsubscribe();
-      this.#abort.abort();
-      this.#onClose();
-      const { clock, link, options } = this.#context;
-      // Until the server has read it, the group's messages may still be sent here, where nobody takes them.
-      if (link.state === "connected") {
-        const read = options.connection.flush().catch(() => undefined);
-        await withinDeadline(clock, Math.min(deadlineMs, farewellMs), read);
-      }
-    }
+    this.#gone ??= this.#leave(deadlineMs);
+    await this.#gone;
     return { unsent: 0, unsettled: this.#unsettled };
+  }
+
+  async #leave(deadlineMs: number): Promise<void> {
+    this.#closed = true;
+    this.#held.clear();
+    for (const subscription of this.subscriptions) subscription.unsubscribe();
+    this.#abort.abort();
+    this.#onClose();
+    const { clock, link, options } = this.#context;
+    // Until the server has read it, the group's messages may still be sent here, where nobody takes them.
+    if (link.state !== "connected") return;
+    const read = options.connection.flush().catch(() => undefined);
+    await withinDeadline(clock, Math.min(deadlineMs, farewellMs), read);
   }
 
   #pass(): void {

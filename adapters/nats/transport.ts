@@ -2,6 +2,7 @@ import { systemClock } from "../../core/clock.ts";
 import { withinDeadline } from "../../core/deadline.ts";
 import { EventError } from "../../core/errors.ts";
 import { onDemand } from "../../core/on-demand.ts";
+import { sumReports } from "../../core/report.ts";
 import { checkDestination } from "../../core/routing.ts";
 import type { Capabilities, Transport } from "../../core/transport.ts";
 import { createEncoder, type Encoder } from "./encoder.ts";
@@ -136,12 +137,12 @@ export function natsTransport(options: NatsTransportOptions): Transport {
     /** Reports exactly what is left. `drain()` of the client would not do: while disconnected it rejects. */
     async close({ deadlineMs = 10_000 } = {}) {
       closing = true;
-      let unsettled = 0;
-      for (const consumer of receiving.consumers) unsettled += (await consumer.close()).unsettled;
+      const leaving = Promise.all(Array.from(receiving.consumers, (each) => each.close({ deadlineMs })));
       await withinDeadline(clock, deadlineMs, outbox.settled());
       const { buffered: unsent } = outbox.size();
+      const report = sumReports([{ unsent, unsettled: 0 }, ...(await leaving)]);
       link.close();
-      return { unsent, unsettled };
+      return report;
     },
   };
 }

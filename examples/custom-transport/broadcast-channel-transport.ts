@@ -17,7 +17,8 @@ interface Wire {
   readonly body: string | Uint8Array | null;
 }
 
-const capabilities: Capabilities = {
+/** What it can do; what is left out it cannot. */
+export const capabilities: Capabilities = {
   system: "broadcast_channel",
   binding: { prefix: "ce-", contentType: "content-type", percentEncoded: true },
   maxMessageBytes: 1_048_576,
@@ -31,10 +32,10 @@ const capabilities: Capabilities = {
  */
 export function broadcastChannelTransport(channelName: string, name = "tabs"): Transport {
   const channel = new BroadcastChannel(channelName);
-  const consumers = new Set<(wire: Wire) => void>();
+  const consumers = new Set<Consumer>();
   let closed = false;
   const receive = ({ data }: MessageEvent<Wire>): void => {
-    for (const take of consumers) take(data);
+    for (const { take } of consumers) take(data);
   };
   channel.addEventListener("message", receive as EventListener);
   const closedError = (): EventError => new EventError("closed", `transport "${name}" is closed`);
@@ -53,7 +54,7 @@ export function broadcastChannelTransport(channelName: string, name = "tabs"): T
     const wire = { destination, headers, body };
     channel.postMessage(wire);
     queueMicrotask(() => {
-      for (const take of consumers) take(wire);
+      for (const { take } of consumers) take(wire);
     });
     return { stored: true, at: {} };
   }
@@ -73,15 +74,15 @@ export function broadcastChannelTransport(channelName: string, name = "tabs"): T
     },
     async consume({ destinations }, sink) {
       if (closed) throw closedError();
-      const consumer = createConsumer(destinations, sink);
-      consumers.add(consumer.take);
+      const consumer = createConsumer(name, destinations, sink);
+      consumers.add(consumer);
       return {
         credit: consumer.credit,
         pauseLane: consumer.pause,
         resumeLane: consumer.resume,
         lag: async () => [{ lane: name, messages: consumer.waiting() }],
         async close() {
-          consumers.delete(consumer.take);
+          consumers.delete(consumer);
           return { unsent: 0, unsettled: consumer.close() };
         },
       };
@@ -90,16 +91,29 @@ export function broadcastChannelTransport(channelName: string, name = "tabs"): T
     onStatus: () => () => undefined,
     async close() {
       closed = true;
+      let unsettled = 0;
+      for (const consumer of consumers) unsettled += consumer.close();
       consumers.clear();
       channel.removeEventListener("message", receive as EventListener);
       channel.close();
-      return { unsent: 0, unsettled: 0 };
+      return { unsent: 0, unsettled };
     },
   };
 }
 
+/** One consumption. */
+interface Consumer {
+  take(wire: Wire): void;
+  credit(n: number): void;
+  pause(): void;
+  resume(): void;
+  waiting(): number;
+  /** Aborts what runs, and answers how many deliveries were not settled. */
+  close(): number;
+}
+
 /** Holds what arrives until there is credit for it. */
-function createConsumer(destinations: readonly string[], sink: ConsumeSink) {
+function createConsumer(lane: string, destinations: readonly string[], sink: ConsumeSink): Consumer {
   const held: Wire[] = [];
   const abort = new AbortController();
   let [credit, position, unsettled, paused] = [0, 0, 0, false];
@@ -125,7 +139,7 @@ function createConsumer(destinations: readonly string[], sink: ConsumeSink) {
     return {
       message: { destination: wire.destination, headers: carrierOf(wire.headers), body },
       attempt: 1,
-      lane: "tabs",
+      lane,
       position: String(++position),
       signal: abort.signal,
       settle: async () => done(false),

@@ -1,6 +1,7 @@
 // deno test -A conformance.deno.ts
 import { runConformance } from "waybill/testing";
-import { capabilities, factory } from "./factory.ts";
+import { capabilities } from "./broadcast-channel-transport.ts";
+import { factory } from "./factory.ts";
 
 declare const Deno: { readonly test: (name: string, run: () => Promise<void>) => void };
 

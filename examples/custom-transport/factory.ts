@@ -5,10 +5,3 @@ import { broadcastChannelTransport } from "./broadcast-channel-transport.ts";
 export const factory: ConformanceFactory = {
   open: () => ({ transport: broadcastChannelTransport("conformance") }),
 };
-
-/** What decides which cases apply, known before anything is opened. */
-export const capabilities = (() => {
-  const transport = broadcastChannelTransport("asked-once");
-  void transport.close();
-  return transport.capabilities;
-})();

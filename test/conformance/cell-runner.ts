@@ -9,6 +9,8 @@ import type { CellOrder } from "./programs/run-cell.ts";
 
 /** A runtime that says nothing for so long has hung. */
 const silenceMs = 180_000;
+/** What a page or an edge function may take for all its cases. */
+const cellMs = 300_000;
 
 /** Where the brokers listen, and whether one case alone is wanted. */
 export type CellSetting = Pick<CellOrder, "nats" | "kafkaPort" | "only">;
@@ -53,7 +55,10 @@ async function inProcess(cell: Cell, order: CellOrder, take: (line: string) => v
 async function inPage(order: CellOrder, take: (line: string) => void): Promise<void> {
   await using opened = await openPage("test/conformance/programs/page.ts");
   opened.page.on("console", (message) => take(message.text()));
-  await opened.page.evaluate((given) => window.runOrder(given), order);
+  await bounded(
+    "chromium",
+    opened.page.evaluate((given) => window.runOrder(given), order),
+  );
 }
 
 async function inWorker(order: CellOrder, take: (line: string) => void): Promise<void> {
@@ -63,12 +68,25 @@ async function inWorker(order: CellOrder, take: (line: string) => void): Promise
   const complaints: string[] = [];
   createInterface({ input: child.stderr }).on("line", (line) => void complaints.push(line));
   try {
-    const answer = await post(port, JSON.stringify(order));
+    const answer = await bounded("workerd", post(port, JSON.stringify(order)));
     const lines = answer.split("\n");
     for (const line of lines) take(line);
     if (lines.at(-1) !== "DONE") throw new Error(`workerd: ${lines.at(-1)}\n${complaints.slice(-20).join("\n")}`);
   } finally {
     child.kill("SIGKILL");
+  }
+}
+
+/** A page and an edge function tell their end alone. */
+async function bounded<T>(runtime: string, work: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`${runtime}: not finished after ${cellMs} ms`)), cellMs);
+  });
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
   }
 }
 

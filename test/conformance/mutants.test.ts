@@ -47,6 +47,24 @@ const mutants: Record<string, { wrap: Wrap; noticed: string }> = {
   },
   "forgets dedup ids": { wrap: sending(({ dedupId: _, ...m }) => m), noticed: "publish.duplicate" },
   "drops keys": { wrap: sending(({ key: _, ...m }) => m), noticed: "order.key" },
+  "stores the messages of a call backwards": {
+    wrap: (inner) => ({
+      ...inner,
+      publish: async (messages, options) => [...(await inner.publish([...messages].reverse(), options))].reverse(),
+    }),
+    noticed: "order.key",
+  },
+  "delivers on lanes that are paused": {
+    wrap: (inner) => ({
+      ...inner,
+      consume: async (source, sink) => ({ ...(await inner.consume(source, sink)), pauseLane: () => undefined }),
+    }),
+    noticed: "backpressure.lane",
+  },
+  "forgets at close what runs": {
+    wrap: (inner) => ({ ...inner, close: async (given) => ({ ...(await inner.close(given)), unsettled: 0 }) }),
+    noticed: "close.transport",
+  },
   "cuts bodies at 1,000 bytes": {
     wrap: sending((m) => ({ ...m, body: m.body instanceof Uint8Array ? m.body.subarray(0, 1_000) : m.body })),
     noticed: "round-trip.binary",

@@ -24,9 +24,10 @@ export interface CellOutcome {
   readonly problems: readonly string[];
 }
 
-/** Judges the results of a cell by the list of known gaps. */
+/** Judges the results of a cell by the cases that were wanted and the list of known gaps. */
 export function judge(
   { runtime, transport, cases }: Cell,
+  wanted: readonly string[],
   results: readonly CaseResult[],
   gaps: readonly KnownGap[],
 ): CellOutcome {
@@ -43,7 +44,7 @@ export function judge(
     } else if (gap) known[id] = `${gap.reason} (${gap.link})`;
     else problems.push(`${id}: ${reason}`);
   }
-  if (results.length === 0) problems.push("no case was run");
+  for (const id of wanted) if (!results.some((result) => result.id === id)) problems.push(`${id}: no result`);
   return { record: { runtime, transport, cases, passed, skipped, gaps: known }, problems };
 }
 

@@ -308,4 +308,12 @@ export const jetstreamControls: readonly Control[] = [
     to: "if (duplicateWindowMs >= 0) return;",
     tests: [words],
   },
+  {
+    id: "jetstream.asks-again",
+    guard: "what was asked of the API when the connection broke is asked again",
+    file: "adapters/jetstream/api.ts",
+    from: "const answer = await Promise.race([asking, broken.seen]);",
+    to: "const answer = await asking;",
+    tests: ["test/adapters/jetstream/api.test.ts"],
+  },
 ];

@@ -275,4 +275,12 @@ export const kafkaControls: readonly Control[] = [
     to: "",
     tests: ["test/adapters/kafka/read-committed.test.ts"],
   },
+  {
+    id: "kafka.leader-moves",
+    guard: "a subscription waits while the leader of a partition moves",
+    file: "adapters/kafka/leader-moves.ts",
+    from: "if (!leaderMoved.has(codeOf(cause)) || Date.now() > until) throw cause;",
+    to: "throw cause;",
+    tests: ["test/adapters/kafka/start-positions.test.ts"],
+  },
 ];

@@ -182,4 +182,12 @@ export const natsControls: readonly Control[] = [
     tests: [client],
     title: "refuses to start in the past",
   },
+  {
+    id: "nats.farewell",
+    guard: "a closed subscription is one that the server knows of",
+    file: "adapters/nats/subscription.ts",
+    from: "await withinDeadline(clock, Math.min(deadlineMs, farewellMs), read);",
+    to: "void read;",
+    tests: ["test/adapters/nats/farewell.test.ts"],
+  },
 ];

@@ -70,8 +70,10 @@ export interface ConformanceContext {
   bus(options?: BusPlan): Promise<TestBus>;
   /** Resolves when the condition holds; fails after {@link patienceMs}, saying what did not come. */
   until(what: string, condition: () => boolean): Promise<void>;
-  /** Waits: for what must not happen. */
+  /** Waits so long. */
   pause(ms: number): Promise<void>;
+  /** Waits as long as it takes until what was not settled would have come again: for what must not. */
+  settled(): Promise<void>;
   /** Notes what handlers get; its waits have the patience of the case. */
   recorder(): Recorder;
   /** Called after the case, last first. */

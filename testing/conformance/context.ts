@@ -21,13 +21,21 @@ export function createContext(factory: ConformanceFactory, capabilities: Capabil
   const closing: (() => unknown)[] = [];
   let only: Promise<ConformanceClient> | undefined;
   let destinations = 0;
+  let ended = false;
 
   async function open(): Promise<ConformanceClient> {
     const client = await factory.open();
-    closing.push(async () => {
+    const close = async (): Promise<void> => {
       await client.transport.close({ deadlineMs: 2_000 });
       await client.close?.();
-    });
+    };
+    if (ended) {
+      // A case that was given up goes on until it asks for something.
+      await close();
+      throw new ConformanceFailure("the case is over");
+    }
+    closing.push(close);
+    checkSame(client.transport.capabilities, capabilities);
     return client;
   }
 
@@ -57,17 +65,23 @@ export function createContext(factory: ConformanceFactory, capabilities: Capabil
       const givenUpMs = systemClock.now() + patienceMs;
       return new Promise((resolve, reject) => {
         const look = (): void => {
-          if (condition()) resolve();
-          else if (systemClock.now() < givenUpMs) systemClock.after(5, look);
-          else reject(new ConformanceFailure(`${what}: not within ${patienceMs} ms`));
+          try {
+            if (condition()) resolve();
+            else if (systemClock.now() < givenUpMs) systemClock.after(5, look);
+            else reject(new ConformanceFailure(`${what}: not within ${patienceMs} ms`));
+          } catch (reason) {
+            reject(reason);
+          }
         };
         look();
       });
     },
+    settled: () => context.pause((factory.vanishedAfterMs ?? 0) + 300),
     pause: (ms) => new Promise((resolve) => systemClock.after(ms, () => resolve())),
     recorder: () => recorder({ timeoutMs: patienceMs }),
     defer: (work) => void closing.push(work),
     async close() {
+      ended = true;
       const failures: unknown[] = [];
       for (const work of closing.reverse()) {
         try {
@@ -80,4 +94,14 @@ export function createContext(factory: ConformanceFactory, capabilities: Capabil
     },
   };
   return context;
+}
+
+/** What is skipped was decided by the capabilities that were given: a thinner list would skip what has to hold. */
+function checkSame(found: Capabilities, given: Capabilities): void {
+  for (const name of [...new Set([...Object.keys(found), ...Object.keys(given)])] as (keyof Capabilities)[]) {
+    // Asked per destination, or told by the server.
+    if (typeof found[name] === "function" || name === "maxMessageBytes") continue;
+    if (JSON.stringify(found[name]) === JSON.stringify(given[name])) continue;
+    throw new ConformanceFailure(`the transport's capability "${name}" is not the one that was given`);
+  }
 }

@@ -1,4 +1,5 @@
-import { systemClock } from "../../core/clock.ts";
+import { systemClock, type Timer } from "../../core/clock.ts";
+import { EventError } from "../../core/errors.ts";
 import { uuidv7 } from "../../core/id.ts";
 import type { Capabilities } from "../../core/transport.ts";
 import type { ConformanceCase, ConformanceFactory, Need } from "./case.ts";
@@ -34,17 +35,19 @@ export function reasonToSkip(
   factory: ConformanceFactory,
   capabilities: Capabilities,
 ): string | undefined {
-  const have = (need: Need): boolean => {
+  /** What is asked per destination counts as there, and as lacking: a case takes the destination that it means. */
+  const have = (need: Need, always = false): boolean => {
     if (need === "clients") return !factory.oneClient;
     if (need === "reads") return factory.reads === true;
     if (need === "cuts") return factory.cuts === true;
     if (need === "vanishes") return factory.vanishedAfterMs !== undefined;
     if (need === "shortWindow") return factory.duplicateWindowMs !== undefined;
-    return Boolean((capabilities as unknown as Record<string, unknown>)[need]);
+    const found = (capabilities as unknown as Record<string, unknown>)[need];
+    return always ? found === true : Boolean(found);
   };
   const missing = needs.filter((need) => !have(need));
   if (missing.length > 0) return `lacks ${missing.join(", ")}`;
-  const there = lacks.filter(have);
+  const there = lacks.filter((need) => have(need, true));
   return there.length > 0 ? `has ${there.join(", ")}` : undefined;
 }
 
@@ -56,16 +59,27 @@ export async function runCase(
   timeoutMs = 60_000,
 ): Promise<void> {
   const context = createContext(factory, capabilities, `conformance-${names()}`);
-  let late: { cancel(): void } | undefined;
-  const timeout = new Promise<never>((_, reject) => {
-    const fail = (): void => reject(new ConformanceFailure(`not finished after ${timeoutMs} ms`));
-    late = systemClock.after(timeoutMs, fail);
+  const failures: unknown[] = [];
+  const note = (reason: unknown): void => void failures.push(reason);
+  await within(timeoutMs, "not finished", one.run(context)).catch(note);
+  await within(closeMs, "not closed", context.close()).catch(note);
+  // What the case says comes first: closing often fails only because the case did.
+  if (failures.length > 0) throw failures[0];
+}
+
+/** How long a context may take to close everything. */
+const closeMs = 20_000;
+
+/** Fails, saying `what`, when the work takes longer; whatever it does afterwards nobody waits for. */
+async function within(timeoutMs: number, what: string, work: Promise<void>): Promise<void> {
+  let late: Timer | undefined;
+  const over = new Promise<never>((_, reject) => {
+    late = systemClock.after(timeoutMs, () => reject(new ConformanceFailure(`${what} after ${timeoutMs} ms`)));
   });
   try {
-    await Promise.race([one.run(context), timeout]);
+    await Promise.race([work, over]);
   } finally {
     late?.cancel();
-    await Promise.race([context.close(), new Promise<void>((resolve) => void systemClock.after(20_000, resolve))]);
   }
 }
 
@@ -91,6 +105,9 @@ export async function* runCases(
   capabilities: Capabilities,
   { concurrency = 1, timeoutMs }: RunCasesOptions = {},
 ): AsyncGenerator<CaseResult, void, undefined> {
+  if (!Number.isInteger(concurrency) || concurrency < 1) {
+    throw new EventError("invalid-option", `runCases: concurrency must be a whole number from 1, not ${concurrency}`);
+  }
   const waiting = [...cases];
   const running = new Set<Promise<CaseResult>>();
   const finished: Promise<CaseResult>[] = [];

@@ -1,6 +1,6 @@
 import type { ConformanceCase } from "../case.ts";
 import { expectCode, expectEqual, expectSameSet, expectTrue } from "../expect.ts";
-import { members, numbers, numbersIn, publishNumbers, type } from "./support.ts";
+import { consumeRaw, members, numbers, numbersIn, publishNumbers, rawMessage, type } from "./support.ts";
 
 /** What closing promises, of subscriptions and of the bus. */
 export const closing: readonly ConformanceCase[] = [
@@ -51,7 +51,7 @@ export const closing: readonly ConformanceCase[] = [
       await next.subscribe(type, got.handler, { destination, ...group });
       await next.publish(type, { n: 2 }, { destination });
       await got.waitFor(1);
-      await context.pause(100);
+      await context.settled();
       expectEqual(numbersIn(got.data), [2], "events of the next member");
     },
   },
@@ -86,9 +86,22 @@ export const closing: readonly ConformanceCase[] = [
     },
   },
   {
+    id: "close.transport",
+    title: "a transport that is closed counts the deliveries that are not settled, and aborts their signals",
+    core: true,
+    async run(context) {
+      const destination = await context.destination();
+      const client = await context.client();
+      const { deliveries } = await consumeRaw(client, { destinations: [destination] }, 5);
+      await client.transport.publish([rawMessage(destination, "held")]);
+      await context.until("the delivery", () => deliveries.length === 1);
+      const report = await client.transport.close({ deadlineMs: 300 });
+      expectEqual([report.unsettled, deliveries[0]!.signal.aborted], [1, true], "unsettled, and the signal");
+    },
+  },
+  {
     id: "close.twice",
     title: "closing a bus twice gives the same report",
-    needs: ["clients"],
     core: true,
     async run(context) {
       const destination = await context.destination();
@@ -119,7 +132,6 @@ export const closing: readonly ConformanceCase[] = [
   {
     id: "close.refuses-after",
     title: "a closed bus refuses to publish and to subscribe",
-    needs: ["clients"],
     core: true,
     async run(context) {
       const destination = await context.destination();

@@ -66,6 +66,7 @@ export const malformed: readonly ConformanceCase[] = [
       await writer.publish(type, { n: 2 }, { destination });
       await got.waitFor(1);
       await context.pause(1_200);
+      await context.settled();
       expectEqual([bus.errors, numbersIn(got.data)], [["invalid-data"], [2]], "reports and events");
     },
   },

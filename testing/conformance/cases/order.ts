@@ -29,9 +29,9 @@ export const order: readonly ConformanceCase[] = [
           type,
           async (event, delivery) => {
             const { n } = event.data as { n: number };
-            entries.push({ key: delivery.key!, n });
             // Some take longer than what follows them.
             if (n % 7 === 0) await context.pause(3);
+            entries.push({ key: delivery.key!, n });
           },
           { destination, group: "ordered", order: "key", concurrency: 8 },
         );

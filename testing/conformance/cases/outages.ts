@@ -1,6 +1,6 @@
 import type { ConformanceCase } from "../case.ts";
 import { expectEqual, expectSameSet } from "../expect.ts";
-import { members, numbers, numbersIn, publishNumbers, type } from "./support.ts";
+import { handled, members, numbers, numbersIn, publishNumbers, type } from "./support.ts";
 
 /** What a broken connection costs: at most repeats. */
 export const outages: readonly ConformanceCase[] = [
@@ -15,7 +15,7 @@ export const outages: readonly ConformanceCase[] = [
       await receiver!.subscribe(type, got.handler, { destination, concurrency: 8 });
       const receipts: Promise<unknown>[] = [];
       for (const n of numbers(300)) {
-        receipts.push(sender!.publish(type, { n }, { destination }));
+        receipts.push(handled(sender!.publish(type, { n }, { destination })));
         if (n === 100 || n === 200) await sender!.client.cut!();
         if (n % 20 === 0) await context.pause(5);
       }
@@ -34,7 +34,7 @@ export const outages: readonly ConformanceCase[] = [
       await receiver!.subscribe(type, got.handler, { destination, concurrency: 8 });
       const receipts: Promise<unknown>[] = [];
       for (const n of numbers(300)) {
-        receipts.push(sender!.publish(type, { n }, { destination }));
+        receipts.push(handled(sender!.publish(type, { n }, { destination })));
         if (n === 150) await sender!.client.cut!();
       }
       await Promise.all(receipts);
@@ -54,9 +54,10 @@ export const outages: readonly ConformanceCase[] = [
       await receiver!.subscribe(type, got.handler, { destination });
       await sender!.publish(type, { n: 0 }, { destination });
       await got.waitFor(1);
+      const states: string[] = [];
+      receiver!.onStatus(({ type: state }) => states.push(state));
       await receiver!.client.cut!();
-      const back = (): boolean => Object.values(receiver!.health()).every(({ state }) => state === "connected");
-      await context.until("the connection", back);
+      await context.until("the connection", () => wentAndCame(states));
       // Core NATS stores nothing: what is sent while the subscription is not back yet is not for it.
       await context.until("the event", () => {
         if (got.received.length < 2) sender!.post(type, { n: 1 }, { destination });
@@ -76,10 +77,12 @@ export const outages: readonly ConformanceCase[] = [
       const states: string[] = [];
       bus.onStatus(({ type: state }) => states.push(state));
       await bus.client.cut!();
-      await context.until("disconnected, then connected", () => {
-        const gone = states.indexOf("disconnected");
-        return gone >= 0 && states.indexOf("connected", gone) > gone;
-      });
+      await context.until("disconnected, then connected", () => wentAndCame(states));
     },
   },
 ];
+
+function wentAndCame(states: readonly string[]): boolean {
+  const gone = states.indexOf("disconnected");
+  return gone >= 0 && states.indexOf("connected", gone) > gone;
+}

@@ -74,3 +74,9 @@ export function counts(values: readonly string[]): Map<string, number> {
   for (const each of values) found.set(each, (found.get(each) ?? 0) + 1);
   return found;
 }
+
+/** The same promise, whose failure is not unhandled while a case is still busy elsewhere. */
+export function handled<T>(promise: Promise<T>): Promise<T> {
+  promise.catch(() => undefined);
+  return promise;
+}
