@@ -152,7 +152,7 @@ export const natsControls: readonly Control[] = [
     id: "nats.fence-at-close",
     guard: "a close aborts what is still handled",
     file: "adapters/nats/subscription.ts",
-    from: "      this.#abort.abort();\n",
+    from: "    this.#abort.abort();\n",
     to: "",
     tests: [consuming],
   },
