@@ -4,19 +4,7 @@ import { at } from "./lib/paths.mjs";
 import { run } from "./lib/run.mjs";
 import { setUp } from "./setup-test.mjs";
 
-/** What every cell needs beyond Node. */
-export const conformanceNeeds = [
-  "packages",
-  "nats-server",
-  "java",
-  "kafka",
-  "confluent client",
-  "chromium",
-  "runtimes",
-  "confluent 24",
-];
-
-if ((await setUp(conformanceNeeds)).length > 0) process.exit(1);
+if ((await setUp()).length > 0) process.exit(1);
 const args = ["--import", "tsx", at("test/conformance/main.ts"), ...process.argv.slice(2)];
 const { code } = await run(process.execPath, args);
 process.exit(code);

@@ -3,6 +3,7 @@ import { withinDeadline } from "../../core/deadline.ts";
 import { EventError } from "../../core/errors.ts";
 import { defaultIds } from "../../core/id.ts";
 import type { OutgoingMessage } from "../../core/message.ts";
+import { sumReports } from "../../core/report.ts";
 import { checkDestination } from "../../core/routing.ts";
 import type { Capabilities, PublishOutcome, Transport } from "../../core/transport.ts";
 import { createEncoder } from "../nats/encoder.ts";
@@ -229,7 +230,7 @@ export function jetstreamTransport(options: JetStreamTransportOptions): Transpor
       const { buffered: unsent } = outbox.size();
       outbox.close();
       link.close();
-      return { unsent, unsettled: reports.reduce((sum, { unsettled }) => sum + unsettled, 0) };
+      return sumReports([{ unsent, unsettled: 0 }, ...reports]);
     },
   };
 }

@@ -1,3 +1,5 @@
+import { rest } from "./rest.ts";
+
 /** What brokers answer while a partition's leader moves, or a new topic has none yet. Nothing was done. */
 export const leaderMoved: ReadonlySet<number | undefined> = new Set([
   5, // LEADER_NOT_AVAILABLE
@@ -21,7 +23,7 @@ export async function askLeader<T>(
     } catch (cause) {
       if (!leaderMoved.has(codeOf(cause)) || Date.now() > until) throw cause;
       moved();
-      await new Promise((resolve) => setTimeout(resolve, pauseMs));
+      await rest(pauseMs);
     }
   }
 }

@@ -1,8 +1,8 @@
 import { spawn } from "node:child_process";
-import { createServer } from "node:net";
 import { createInterface } from "node:readline";
 import type { CaseResult } from "waybill/testing";
 import { openPage } from "../support/chromium.ts";
+import { freePort } from "../support/free-port.ts";
 import { bundleServer, bundleWorker, runtimeCommand } from "./bundles.ts";
 import { type Cell, isServer } from "./matrix.ts";
 import type { CellOrder } from "./programs/run-cell.ts";
@@ -102,12 +102,4 @@ async function post(port: number, body: string): Promise<string> {
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as { port: number };
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }

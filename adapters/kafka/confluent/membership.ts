@@ -1,4 +1,5 @@
 import type { AssignedPartition, ConsumerEvents, TopicPartition } from "../driver.ts";
+import { rest } from "../rest.ts";
 import { code, toEventError } from "./errors.ts";
 import type { StartPositions } from "./positions.ts";
 import type { VendorConsumer, VendorError, VendorPartition } from "./vendor.ts";
@@ -9,7 +10,6 @@ const beginning = -2;
 const leaveMs = 5_000;
 /** How long the client needs to tell the broker that it left. */
 const settleMs = 100;
-const rest = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** Answers rebalances one after the other, each only when the work it takes away has been drained. */
 export class Membership {

@@ -1,8 +1,9 @@
 import type { ConsumerEvents, PartitionOffset } from "../driver.ts";
+import { rest } from "../rest.ts";
 import { memberConfig, type PlatformaticDriverOptions } from "./config.ts";
 import { apiCodeOf, code, isPassing, toEventError } from "./errors.ts";
 import type { Holdings } from "./holdings.ts";
-import { type Link, limited, rest } from "./link.ts";
+import { type Link, limited } from "./link.ts";
 import { commitTo, type Membership, partitionsOf, rebalancing } from "./membership.ts";
 import type { Vendor, VendorAssignment, VendorConsumer } from "./vendor.ts";
 

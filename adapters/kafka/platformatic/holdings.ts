@@ -1,7 +1,8 @@
 import type { ConsumerEvents, TopicPartition } from "../driver.ts";
+import { rest } from "../rest.ts";
 import { toEventError } from "./errors.ts";
 import type { Fetcher } from "./fetcher.ts";
-import { rest } from "./link.ts";
+
 import { idOf, type StartedPartition, type StartPositions } from "./positions.ts";
 import type { VendorConsumer } from "./vendor.ts";
 

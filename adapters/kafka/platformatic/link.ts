@@ -1,13 +1,13 @@
 import { EventError } from "../../../core/errors.ts";
 import type { ConnectionEvents } from "../driver.ts";
 import { brokerList } from "../driver-options.ts";
+import { rest } from "../rest.ts";
 import { connectMs, type PlatformaticDriverOptions } from "./config.ts";
 import { isRefused, reasonOf, toEventError, within } from "./errors.ts";
 import type { VendorClient } from "./vendor.ts";
 
 const retryMs = 250;
 const probeMs = 1_000;
-export const rest = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 const certificate = /^(CERT_|UNABLE_TO_|SELF_SIGNED|DEPTH_ZERO|ERR_TLS|INVALID_CA|HOSTNAME_MISMATCH)/;
 

@@ -1,6 +1,7 @@
 import { EventError } from "../../../core/errors.ts";
+import { rest } from "../rest.ts";
 import { isNetwork, toEventError } from "./errors.ts";
-import { limited, rest } from "./link.ts";
+import { limited } from "./link.ts";
 import type { VendorClient } from "./vendor.ts";
 
 const retryMs = 100;

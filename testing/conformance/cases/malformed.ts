@@ -2,7 +2,7 @@ import { defineEvents } from "../../../core/catalog.ts";
 import type { StandardSchema } from "../../../core/schema.ts";
 import type { ConformanceCase } from "../case.ts";
 import { expectEqual, expectSameSet } from "../expect.ts";
-import { numbersIn, rawMessage, type } from "./support.ts";
+import { listening, numbersIn, rawMessage, type } from "./support.ts";
 
 /** Takes objects whose `n` is a number. */
 const numbered: StandardSchema<{ n: number }> = {
@@ -23,10 +23,7 @@ export const malformed: readonly ConformanceCase[] = [
     title: "messages that are no event are reported once each, and the next one is handled",
     core: true,
     async run(context) {
-      const destination = await context.destination();
-      const bus = await context.bus();
-      const got = context.recorder();
-      await bus.subscribe(type, got.handler, { destination });
+      const { bus, destination, got } = await listening(context);
       const ce = ["ce-specversion", "1.0", "ce_specversion", "1.0"];
       const hostile = [
         rawMessage(destination, "not json"),
@@ -75,10 +72,7 @@ export const malformed: readonly ConformanceCase[] = [
     title: "events whose type nobody handles are done with, and the others are handled",
     core: true,
     async run(context) {
-      const destination = await context.destination();
-      const bus = await context.bus();
-      const got = context.recorder();
-      await bus.subscribe(type, got.handler, { destination });
+      const { bus, destination, got } = await listening(context);
       await bus.publish("conformance.other", { n: 0 }, { destination });
       await bus.publish(type, { n: 1 }, { destination });
       await got.waitFor(1);

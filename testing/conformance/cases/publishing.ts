@@ -1,6 +1,6 @@
 import type { ConformanceCase } from "../case.ts";
 import { expectCode, expectEqual, expectSameSet, expectTrue } from "../expect.ts";
-import { numbers, numbersIn, publishNumbers, rawMessage, type } from "./support.ts";
+import { listening, numbers, numbersIn, publishNumbers, rawMessage, type } from "./support.ts";
 
 /** What `publish`, `publishAll` and `post` promise. */
 export const publishing: readonly ConformanceCase[] = [
@@ -22,10 +22,7 @@ export const publishing: readonly ConformanceCase[] = [
     title: "a hundred events of one call arrive once each, with their own data and extensions",
     core: true,
     async run(context) {
-      const destination = await context.destination();
-      const bus = await context.bus();
-      const got = context.recorder();
-      await bus.subscribe(type, got.handler, { destination, concurrency: 8 });
+      const { bus, destination, got } = await listening(context, { concurrency: 8 });
       const receipts = await publishNumbers(bus, destination, numbers(100), (n) => ({ extensions: { own: `x${n}` } }));
       await got.waitFor(100);
       await context.pause(50);
@@ -83,10 +80,7 @@ export const publishing: readonly ConformanceCase[] = [
     title: "posted events are delivered once each",
     core: true,
     async run(context) {
-      const destination = await context.destination();
-      const bus = await context.bus();
-      const got = context.recorder();
-      await bus.subscribe(type, got.handler, { destination, concurrency: 8 });
+      const { bus, destination, got } = await listening(context, { concurrency: 8 });
       const accepted = numbers(50).filter((n) => bus.post(type, { n }, { destination }));
       await bus.flush();
       await got.waitFor(50);
@@ -99,10 +93,7 @@ export const publishing: readonly ConformanceCase[] = [
     title: "a signal that is aborted already keeps the event from being sent",
     core: true,
     async run(context) {
-      const destination = await context.destination();
-      const bus = await context.bus();
-      const got = context.recorder();
-      await bus.subscribe(type, got.handler, { destination });
+      const { bus, destination, got } = await listening(context);
       const signal = AbortSignal.abort();
       await expectCode(() => bus.publish(type, { n: 0 }, { destination, signal }), "aborted", "publish");
       await bus.publish(type, { n: 1 }, { destination });
@@ -194,10 +185,7 @@ export const publishing: readonly ConformanceCase[] = [
     needs: ["deduplication"],
     core: true,
     async run(context) {
-      const destination = await context.destination();
-      const bus = await context.bus();
-      const got = context.recorder();
-      await bus.subscribe(type, got.handler, { destination });
+      const { bus, destination, got } = await listening(context);
       const first = await bus.publish(type, { n: 0 }, { destination, id: "same" });
       const second = await bus.publish(type, { n: 0 }, { destination, id: "same" });
       await bus.publish(type, { n: 1 }, { destination });
@@ -229,10 +217,7 @@ export const publishing: readonly ConformanceCase[] = [
     title: "after the window an id is new again",
     needs: ["deduplication", "shortWindow"],
     async run(context) {
-      const destination = await context.destination();
-      const bus = await context.bus();
-      const got = context.recorder();
-      await bus.subscribe(type, got.handler, { destination });
+      const { bus, destination, got } = await listening(context);
       await bus.publish(type, { n: 0 }, { destination, id: "same" });
       await context.pause(context.factory.duplicateWindowMs! + 1_000);
       const { duplicate = false } = await bus.publish(type, { n: 0 }, { destination, id: "same" });

@@ -4,7 +4,7 @@ import type { PublishOptions } from "../../../core/options.ts";
 import type { Recorded } from "../../recorder.ts";
 import type { ConformanceCase, ConformanceContext } from "../case.ts";
 import { expectEqual, expectTrue } from "../expect.ts";
-import { consumeRaw, rawMessage, type } from "./support.ts";
+import { consumeRaw, listening, rawMessage, type } from "./support.ts";
 
 /** Publishes one event and returns it as a handler got it. */
 async function roundTrip(context: ConformanceContext, data: unknown, options: PublishOptions = {}): Promise<Recorded> {
@@ -23,10 +23,7 @@ export const roundTrips: readonly ConformanceCase[] = [
     title: "every kind of JSON arrives as it was",
     core: true,
     async run(context) {
-      const destination = await context.destination();
-      const bus = await context.bus();
-      const got = context.recorder();
-      await bus.subscribe(type, got.handler, { destination });
+      const { bus, destination, got } = await listening(context);
       const values = [
         { a: { b: [1, "2", null] } },
         [],
@@ -185,10 +182,7 @@ export const roundTrips: readonly ConformanceCase[] = [
     title: "every codec's events are read, whatever the reader would write",
     core: true,
     async run(context) {
-      const destination = await context.destination();
-      const bus = await context.bus();
-      const got = context.recorder();
-      await bus.subscribe(type, got.handler, { destination });
+      const { bus, destination, got } = await listening(context);
       const data = { n: 1, text: "✓" };
       for (const [n, codec] of [cloudEventsStructured(), envelope()].entries()) {
         const writer = await context.bus({ codec, client: bus.client });

@@ -1,6 +1,7 @@
 import type { OutgoingMessage } from "../../../core/message.ts";
-import type { PublishOptions, Receipt } from "../../../core/options.ts";
+import type { PublishOptions, Receipt, SubscribeOptions } from "../../../core/options.ts";
 import type { ConsumeSource, Delivery, TransportSubscription } from "../../../core/transport.ts";
+import type { Recorder } from "../../recorder.ts";
 import type { ConformanceClient, ConformanceContext, TestBus } from "../case.ts";
 
 /** The type of events whose type does not matter. */
@@ -8,6 +9,18 @@ export const type = "conformance.happened";
 
 /** 0 to `count` - 1. */
 export const numbers = (count: number): number[] => Array.from({ length: count }, (_, n) => n);
+
+/** A bus with a recorder on a destination of its own: how most cases begin. */
+export async function listening(
+  context: ConformanceContext,
+  options: Omit<SubscribeOptions, "destination" | "batch"> = {},
+): Promise<{ readonly bus: TestBus; readonly destination: string; readonly got: Recorder }> {
+  const destination = await context.destination();
+  const bus = await context.bus();
+  const got = context.recorder();
+  await bus.subscribe(type, got.handler, { destination, ...options } as SubscribeOptions<never>);
+  return { bus, destination, got };
+}
 
 /** Publishes `{ n }` for each number together; rejects when one is not stored. */
 export async function publishNumbers(

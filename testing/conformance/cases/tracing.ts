@@ -1,7 +1,7 @@
 import { propagation, ROOT_CONTEXT, trace } from "@opentelemetry/api";
 import type { ConformanceCase } from "../case.ts";
 import { expectEqual, expectTrue } from "../expect.ts";
-import { rawMessage, type } from "./support.ts";
+import { listening, rawMessage, type } from "./support.ts";
 
 const spanContext = {
   traceId: "0af7651916cd43dd8448eb211c80319c",
@@ -23,10 +23,7 @@ export const tracing: readonly ConformanceCase[] = [
     title: "a handler runs in the trace of its publisher, with the baggage",
     core: true,
     async run(context) {
-      const destination = await context.destination();
-      const bus = await context.bus();
-      const got = context.recorder();
-      await bus.subscribe(type, got.handler, { destination });
+      const { bus, destination, got } = await listening(context);
       await bus.publish(type, {}, { destination, context: sent });
       const [{ delivery }] = (await got.waitFor(1)) as [(typeof got.received)[0]];
       expectEqual(trace.getSpanContext(delivery.context)?.traceId, spanContext.traceId, "the trace id");
@@ -58,10 +55,7 @@ export const tracing: readonly ConformanceCase[] = [
     title: "the trace state arrives as it was",
     core: true,
     async run(context) {
-      const destination = await context.destination();
-      const bus = await context.bus();
-      const got = context.recorder();
-      await bus.subscribe(type, got.handler, { destination });
+      const { bus, destination, got } = await listening(context);
       const headers = ["traceparent", `00-${spanContext.traceId}-${spanContext.spanId}-01`, "tracestate", "a=1,b=2@c"];
       const body = JSON.stringify({ specversion: "1.0", id: "1", source: "/raw", type, data: {} });
       await bus.client.transport.publish([rawMessage(destination, body, { headers })]);
@@ -74,10 +68,7 @@ export const tracing: readonly ConformanceCase[] = [
     title: "trace headers that are none cost the trace, not the event",
     core: true,
     async run(context) {
-      const destination = await context.destination();
-      const bus = await context.bus();
-      const got = context.recorder();
-      await bus.subscribe(type, got.handler, { destination });
+      const { bus, destination, got } = await listening(context);
       const headers = ["traceparent", "00-zz", "tracestate", "=,".repeat(2_000), "baggage", "%%%=;,".repeat(500)];
       const body = JSON.stringify({ specversion: "1.0", id: "1", source: "/raw", type, data: {} });
       await bus.client.transport.publish([rawMessage(destination, body, { headers })]);
@@ -90,10 +81,7 @@ export const tracing: readonly ConformanceCase[] = [
     title: "a subscription that does not trust its senders forgets their trace and baggage",
     core: true,
     async run(context) {
-      const destination = await context.destination();
-      const bus = await context.bus();
-      const got = context.recorder();
-      await bus.subscribe(type, got.handler, { destination, trust: "drop" });
+      const { bus, destination, got } = await listening(context, { trust: "drop" });
       await bus.publish(type, {}, { destination, context: sent });
       const [{ delivery }] = (await got.waitFor(1)) as [(typeof got.received)[0]];
       expectTrue(trace.getSpanContext(delivery.context)?.traceId !== spanContext.traceId, "the trace goes on");
