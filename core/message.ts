@@ -48,6 +48,8 @@ export interface IncomingMessage {
   readonly partition?: number | undefined;
   /** Position in the partition, where the system counts by partitions. */
   readonly offset?: number | undefined;
+  /** Where it stands, as `read` takes it to go on with this message. Set by `read`. */
+  readonly position?: string | undefined;
   /** When the broker stored it, in unix milliseconds. */
   readonly timestampMs?: number | undefined;
 }

@@ -101,6 +101,11 @@ export interface Delivery {
   extend(): void;
   /** Gives back a delivery that no handler has seen: it comes again and burns no attempt. */
   release(): void;
+  /**
+   * Set where the broker has given the message up, with the reason in the broker's words, such as `max-deliveries`:
+   * it is not handled but goes to the dead letters, or is reported where there are none.
+   */
+  readonly givenUp?: string | undefined;
 }
 
 /** What to consume. */
@@ -185,11 +190,71 @@ export interface TransportRequestOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** What {@link Transport.ensure} provides. */
+export interface DestinationSpec {
+  /**
+   * `dead-letter`: takes what failed, and keeps it until it is removed, however it is read. `retry`: takes what is tried
+   * again later. `state`: keeps the last message of each key.
+   */
+  readonly role: "dead-letter" | "retry" | "state";
+  /** What it belongs to: a subject or topic that is subscribed to, with wildcards where the transport has them. */
+  readonly source: string;
+  /** Its own name. Default: that of `source` with `.dlq`, `.retry` or `.state` behind it, or as the transport has to name it. */
+  readonly destination?: string | undefined;
+}
+
+/** What {@link Transport.ensure} provided. */
+export interface ProvidedDestination {
+  /** All of it, for `consume` and `read`: with wildcards where the source has some. */
+  readonly destinations: readonly string[];
+  /** Where to publish what belongs to this one of the source's destinations, which has no wildcard. */
+  of(destination: string): string;
+}
+
+/** An entry of a {@link StateStore}. */
+export interface StateEntry {
+  readonly value: string;
+  /** Grows with each write of the key; never 0. */
+  readonly revision: number;
+}
+
+/** Small values by key, durable where the transport is. Keys: letters, digits and `-_=.`, no dot at the ends. */
+export interface StateStore {
+  /** What was written last and confirmed. */
+  get(key: string): Promise<StateEntry | undefined>;
+  /**
+   * Writes if the key's revision is still `revision` (0: there is no entry). Answers the new revision, or undefined
+   * when it is another. Rejects as `publish` does; then it may be written.
+   */
+  put(key: string, value: string, revision: number): Promise<number | undefined>;
+  /** Removes the entry if its revision is still `revision`. Answers whether it is gone. */
+  delete(key: string, revision: number): Promise<boolean>;
+  /** What is there now, in any order. Entries that change meanwhile may come or not. */
+  entries(): AsyncIterable<StateEntry & { readonly key: string }>;
+}
+
+/** Options of {@link Transport.state}. */
+export interface StateOptions {
+  /** An entry is forgotten so long after its last write, in milliseconds. Default: never. */
+  readonly ttlMs?: number | undefined;
+}
+
+/** Stores messages all or none; made by {@link Transport.transactions}. */
+export interface TransactionalPublisher {
+  /**
+   * Stores all of these or none. Rejects with `fenced` once another publisher of the same name exists, for good; with
+   * `outcome` `unknown` when nobody can tell: then this publisher is over, and the next of its name ends what it began.
+   */
+  publish(messages: readonly OutgoingMessage[], options?: { signal?: AbortSignal | undefined }): Promise<void>;
+  /** Gives up what is not stored. */
+  close(): Promise<void>;
+}
+
 /** Options of {@link Transport.read}. */
 export interface ReadOptions {
-  /** One subject or topic, without wildcards. */
+  /** One subject or topic; with `wildcards` also a pattern. */
   readonly destination: string;
-  /** Position of the first message wanted. Default: the earliest. */
+  /** {@link IncomingMessage.position} of the first message wanted. Default: the earliest. */
   readonly from?: string | undefined;
   /** Ends the reading with code `aborted`. */
   readonly signal?: AbortSignal | undefined;
@@ -215,8 +280,17 @@ export interface Transport {
   consume(source: ConsumeSource, sink: ConsumeSink): Promise<TransportSubscription>;
   /** Rejects with `no-responders` at once when nobody listens. */
   request?(message: OutgoingMessage, options: TransportRequestOptions): Promise<IncomingMessage>;
-  /** What is stored now, then ends. */
+  /** What is stored now, then ends. Each message has its `position`. */
   read?(options: ReadOptions): AsyncIterable<IncomingMessage>;
+  /**
+   * Provides a destination, or verifies one that exists and never changes it silently. Rejects with
+   * `configuration-mismatch` for one that could not keep what it is for, and as `consume` does.
+   */
+  ensure?(spec: DestinationSpec): Promise<ProvidedDestination>;
+  /** Opens a store of that name, which is made when it is not there. Rejects as `ensure` does. */
+  state?(name: string, options?: StateOptions): Promise<StateStore>;
+  /** Opens the one publisher of that name: every earlier one is fenced, and what it left unfinished is not stored. */
+  transactions?(name: string): Promise<TransactionalPublisher>;
   /** What is known now, without asking the broker. */
   health(): TransportHealth;
   /** Returns a function that stops the listening. */
