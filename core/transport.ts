@@ -233,13 +233,13 @@ export interface StateStore {
   entries(): AsyncIterable<StateEntry & { readonly key: string }>;
 }
 
-/** Options of {@link Transport.state}. */
+/** Options of {@link Transport.openState}. */
 export interface StateOptions {
   /** An entry is forgotten so long after its last write, in milliseconds. Default: never. */
   readonly ttlMs?: number | undefined;
 }
 
-/** Stores messages all or none; made by {@link Transport.transactions}. */
+/** Stores messages all or none; made by {@link Transport.openTransactions}. */
 export interface TransactionalPublisher {
   /**
    * Stores all of these or none. Rejects with `fenced` once another publisher of the same name exists, for good; with
@@ -288,9 +288,9 @@ export interface Transport {
    */
   ensure?(spec: DestinationSpec): Promise<ProvidedDestination>;
   /** Opens a store of that name, which is made when it is not there. Rejects as `ensure` does. */
-  state?(name: string, options?: StateOptions): Promise<StateStore>;
+  openState?(name: string, options?: StateOptions): Promise<StateStore>;
   /** Opens the one publisher of that name: every earlier one is fenced, and what it left unfinished is not stored. */
-  transactions?(name: string): Promise<TransactionalPublisher>;
+  openTransactions?(name: string): Promise<TransactionalPublisher>;
   /** What is known now, without asking the broker. */
   health(): TransportHealth;
   /** Returns a function that stops the listening. */
