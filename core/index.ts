@@ -32,6 +32,13 @@ export type { Codec } from "./codec/codec.ts";
 export { envelope } from "./codec/envelope.ts";
 export { httpBinding } from "./codec/http-binding.ts";
 export { createEvent, type EventDefaults, type EventInit } from "./create-event.ts";
+export type {
+  Claim,
+  IdempotencyOptions,
+  IdempotencyStore,
+  InboxOutcome,
+  TransactionalInbox,
+} from "./delivery/idempotency.ts";
 export { EventError, type EventErrorCode, type EventErrorOptions } from "./errors.ts";
 export type { CloudEvent, Extensions, ExtensionValue } from "./event.ts";
 export type { BatchOptions, EventBatch } from "./event-batch.ts";
