@@ -213,6 +213,7 @@ export interface ProvidedDestination {
 
 /** An entry of a {@link StateStore}. */
 export interface StateEntry {
+  /** As it was written. */
   readonly value: string;
   /** Grows with each write of the key; never 0. */
   readonly revision: number;

@@ -33,6 +33,7 @@ export interface IdempotencyStore {
 export interface InboxOutcome {
   /** The key was done before: the work was not run, and `result` is what it gave then. */
   readonly repeated: boolean;
+  /** What the work gave, now or then; undefined where it gave nothing. */
   readonly result?: string | undefined;
 }
 
