@@ -3,7 +3,8 @@ import { withinDeadline } from "../../core/deadline.ts";
 import { EventError } from "../../core/errors.ts";
 import type { ConsumeSink, ConsumeSource, TransportSubscription } from "../../core/transport.ts";
 import { Cursor, Lane } from "./group.ts";
-import { inboxPrefix, type Log, type Partition } from "./log.ts";
+import type { Log, Partition } from "./log.ts";
+import { isWildcard, takes } from "./wildcards.ts";
 
 interface Member {
   readonly source: ConsumeSource;
@@ -206,20 +207,8 @@ export class Consumers {
   }
 }
 
-function isWildcard(destination: string): boolean {
-  return /[*>]/.test(destination);
-}
-
 function wants({ destinations }: ConsumeSource, destination: string): boolean {
-  return destinations.some((wanted) => {
-    if (wanted === destination) return true;
-    if (!isWildcard(wanted) || destination.startsWith(inboxPrefix)) return false;
-    const tokens = destination.split(".");
-    const pattern = wanted.split(".");
-    const open = pattern.at(-1) === ">";
-    if (open ? tokens.length < pattern.length : tokens.length !== pattern.length) return false;
-    return pattern.every((token, i) => token === "*" || token === ">" || token === tokens[i]);
-  });
+  return destinations.some((wanted) => takes(wanted, destination));
 }
 
 function startOf(partition: Partition, { from }: ConsumeSource): number {

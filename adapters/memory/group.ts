@@ -71,10 +71,9 @@ export class Lane {
   }
 
   #read(): Work | undefined {
-    this.#next = Math.max(this.#next, this.cursor.partition.start);
-    const message = this.cursor.partition.at(this.#next);
+    const message = this.cursor.partition.from(this.#next);
     if (!message) return undefined;
-    this.#next++;
+    this.#next = message.offset + 1;
     return { message, tracked: this.#prefix.add(message.offset), attempt: 1 };
   }
 

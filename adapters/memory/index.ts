@@ -6,16 +6,13 @@
 import { type Clock, systemClock } from "../../core/clock.ts";
 import { EventError } from "../../core/errors.ts";
 import type { IncomingMessage, OutgoingMessage } from "../../core/message.ts";
-import type {
-  Capabilities,
-  PublishOutcome,
-  ReadOptions,
-  Transport,
-  TransportSubscription,
-} from "../../core/transport.ts";
+import type { Capabilities, PublishOutcome, Transport, TransportSubscription } from "../../core/transport.ts";
 import { Consumers } from "./consumers.ts";
-import { pairHeaders } from "./headers.ts";
-import { inboxPrefix, Log, type Stored } from "./log.ts";
+import { Log } from "./log.ts";
+import { provide } from "./provide.ts";
+import { replay } from "./replay.ts";
+import { States } from "./state.ts";
+import { inboxPrefix } from "./wildcards.ts";
 
 /** Options of {@link memoryTransport}. */
 export interface MemoryTransportOptions {
@@ -37,6 +34,9 @@ export interface MemoryTransportOptions {
  * Keeps messages in partitions, like a log: groups share partitions and settle them in any order, a key
  * stays in its partition, consumers may start in the past, and failed deliveries come again. What is kept
  * is lost with the process.
+ *
+ * The dead letters of `order.placed` go to `order.placed.dlq`; those of a subscription to `order.>` are read by
+ * `order.>.dlq`. A partition of dead letters that is full refuses more and forgets none.
  *
  * @throws EventError `invalid-option` when `partitions` or `maxMessages` is not a whole number from 1.
  *
@@ -62,6 +62,7 @@ export function memoryTransport(options: MemoryTransportOptions = {}): Transport
   const subscriptions = new Set<TransportSubscription>();
   /** Fails the requests that wait. */
   const waiting = new Set<(error: EventError) => void>();
+  const states = new States(clock, checkOpen);
   let inboxes = 0;
   let closed = false;
 
@@ -88,7 +89,7 @@ export function memoryTransport(options: MemoryTransportOptions = {}): Transport
     },
 
     async consume(source, sink) {
-      if (closed) throw closedError();
+      checkOpen();
       const inner = await consumers.consume(source, sink);
       const subscription: TransportSubscription = {
         ...inner,
@@ -102,7 +103,7 @@ export function memoryTransport(options: MemoryTransportOptions = {}): Transport
     },
 
     async request(message, { timeoutMs, signal }) {
-      if (closed) throw closedError();
+      checkOpen();
       if (!consumers.listens(message.destination)) {
         const text = `memory: nobody answers on "${message.destination}"`;
         throw new EventError("no-responders", text, { retryable: true });
@@ -138,16 +139,16 @@ export function memoryTransport(options: MemoryTransportOptions = {}): Transport
       }
     },
 
-    async *read({ destination, from, signal }: ReadOptions) {
-      for (const partition of [...log.partitions()].filter((each) => each.destination === destination)) {
-        const { end } = partition;
-        for (let offset = Math.max(partition.start, Number(from ?? 0)); offset < end; offset++) {
-          if (signal?.aborted) throw EventError.from(signal.reason, "aborted");
-          const stored = partition.at(offset);
-          if (stored) yield incoming(stored);
-        }
-      }
+    async *read(options) {
+      checkOpen();
+      yield* replay(log, options);
     },
+
+    async ensure(spec) {
+      checkOpen();
+      return provide(log, consumers, spec);
+    },
+    openState: async (store, given) => states.open(store, given),
 
     health: () => ({ state: closed ? "closed" : "connected", buffered: 0, bufferedBytes: 0 }),
     onStatus: () => () => undefined,
@@ -160,6 +161,10 @@ export function memoryTransport(options: MemoryTransportOptions = {}): Transport
     },
   };
   return transport;
+
+  function checkOpen(): void {
+    if (closed) throw closedError();
+  }
 
   function closedError(): EventError {
     return new EventError("closed", `transport "${name}" is closed`);
@@ -179,7 +184,3 @@ const capabilities: Capabilities = {
   wildcards: true,
   maxMessageBytes: 1_048_576,
 };
-
-function incoming(stored: Stored): IncomingMessage {
-  return { ...stored, headers: pairHeaders(stored.headers) };
-}

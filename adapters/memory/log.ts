@@ -2,6 +2,7 @@ import type { Clock } from "../../core/clock.ts";
 import { EventError } from "../../core/errors.ts";
 import type { OutgoingMessage } from "../../core/message.ts";
 import type { PublishOutcome } from "../../core/transport.ts";
+import { takes } from "./wildcards.ts";
 
 /** A message as the log keeps it. */
 export interface Stored {
@@ -32,13 +33,20 @@ export interface Readers {
   arrived(partition: Partition): void;
 }
 
+/**
+ * What a full partition keeps: what groups have not settled and the newest (`new`), everything (`all`), or of each key
+ * the last message (`last-of-key`).
+ */
+export type Kept = "new" | "all" | "last-of-key";
+
 /** One partition of a destination: messages by offset. What falls off the front is gone. */
 export class Partition {
   readonly destination: string;
   readonly index: number;
   readonly lane: string;
+  /** By offset; with gaps once it was compacted. */
   #messages: Stored[] = [];
-  #first = 0;
+  #end = 0;
 
   constructor(destination: string, index: number) {
     this.destination = destination;
@@ -47,26 +55,41 @@ export class Partition {
   }
   /** Offset of the oldest message kept. */
   get start(): number {
-    return this.#first;
+    return this.#messages[0]?.offset ?? this.#end;
   }
   /** Offset of the next message to come. */
   get end(): number {
-    return this.#first + this.#messages.length;
+    return this.#end;
   }
-  at(offset: number): Stored | undefined {
-    return this.#messages[offset - this.#first];
+  /** Messages kept. */
+  get size(): number {
+    return this.#messages.length;
+  }
+  /** The first message at that offset or behind it. */
+  from(offset: number): Stored | undefined {
+    return this.#messages[this.#find(offset)];
   }
   append(message: Stored): void {
     this.#messages.push(message);
+    this.#end = message.offset + 1;
   }
   trimTo(offset: number): void {
-    const gone = this.#messages.splice(0, offset - this.#first);
-    this.#first += gone.length;
+    this.#messages.splice(0, this.#find(offset));
+  }
+  /** Forgets what has a later message of its key. */
+  compact(): void {
+    const last = new Map(this.#messages.map(({ key, offset }) => [key, offset]));
+    this.#messages = this.#messages.filter(({ key, offset }) => key === undefined || last.get(key) === offset);
+  }
+
+  #find(offset: number): number {
+    const messages = this.#messages;
+    let at = Math.max(0, Math.min(offset - this.start, messages.length));
+    // Gaps bring it nearer to the front than its offset tells.
+    while (at > 0 && messages[at - 1]!.offset >= offset) at--;
+    return at;
   }
 }
-
-/** Where replies go: one destination per request, which only that request reads. */
-export const inboxPrefix = "_INBOX.";
 
 const encoder = /* @__PURE__ */ new TextEncoder();
 const decoder = /* @__PURE__ */ new TextDecoder();
@@ -77,6 +100,8 @@ export class Log {
   readonly #topics = new Map<string, readonly Partition[]>();
   /** When each dedup id was stored, oldest first. */
   readonly #seen = new Map<string, { atMs: number; partition: number; offset: number }>();
+  /** What is kept of the destinations that match. */
+  readonly #kept = new Map<string, Kept>();
   #turn = 0;
 
   constructor(options: LogOptions) {
@@ -97,6 +122,16 @@ export class Log {
       Array.from({ length: partitions }, (_, index) => new Partition(destination, index)),
     );
     return true;
+  }
+
+  /** Says what full partitions of matching destinations keep. Throws `configuration-mismatch` where that was told otherwise. */
+  retain(destination: string, kept: Kept): void {
+    const before = this.#kept.get(destination) ?? kept;
+    if (before !== kept) {
+      const text = `memory: ${destination} keeps ${before} messages, wanted is ${kept}; nothing was changed`;
+      throw new EventError("configuration-mismatch", text);
+    }
+    this.#kept.set(destination, kept);
   }
 
   has(destination: string): boolean {
@@ -129,10 +164,10 @@ export class Log {
     if (before) return { stored: true, at: { partition: before.partition, offset: before.offset, duplicate: true } };
     const all = this.#topics.get(destination)!;
     const partition = all[key === undefined ? this.#turn++ % all.length : hash(key) % all.length]!;
-    if (partition.end - partition.start >= maxMessages) {
-      partition.trimTo(Math.min(readers.needed(partition), partition.end - maxMessages + 1));
-      if (partition.end - partition.start >= maxMessages) {
-        const text = `memory: ${partition.lane} holds ${maxMessages} messages that a group has not settled`;
+    if (partition.size >= maxMessages) {
+      this.#makeRoom(partition, readers);
+      if (partition.size >= maxMessages) {
+        const text = `memory: ${partition.lane} holds ${maxMessages} messages that have to be kept`;
         return refused(new EventError("buffer-full", text, { retryable: true }));
       }
     }
@@ -142,6 +177,15 @@ export class Log {
     if (dedupId !== undefined) this.#seen.set(dedupId, { atMs: now, partition: index, offset });
     readers.arrived(partition);
     return { stored: true, at: { partition: index, offset } };
+  }
+
+  #makeRoom(partition: Partition, readers: Readers): void {
+    const { destination, end } = partition;
+    const rule = [...this.#kept].find(([wanted]) => takes(wanted, destination));
+    if (rule?.[1] === "last-of-key") partition.compact();
+    else if (rule?.[1] !== "all") {
+      partition.trimTo(Math.min(readers.needed(partition), end - this.#options.maxMessages + 1));
+    }
   }
 }
 

@@ -3,6 +3,8 @@ import type { Control } from "./control.ts";
 const deliveries = "test/adapters/memory/deliveries.test.ts";
 const groups = "test/adapters/memory/groups.test.ts";
 const log = "test/adapters/memory/log.test.ts";
+const provide = "test/adapters/memory/provide.test.ts";
+const state = "test/adapters/memory/state.test.ts";
 
 /** The guards of the memory transport. */
 export const memoryControls: readonly Control[] = [
@@ -102,5 +104,53 @@ export const memoryControls: readonly Control[] = [
     to: "if (false as boolean) {",
     tests: [log],
     title: "fails at once when nobody listens",
+  },
+  {
+    id: "memory.letters-kept",
+    guard: "a full partition of dead letters forgets none",
+    file: "adapters/memory/provide.ts",
+    from: 'role === "dead-letter" ? "all" :',
+    to: "",
+    tests: [provide],
+  },
+  {
+    id: "memory.state-compacts",
+    guard: "a full state keeps the last message of each key",
+    file: "adapters/memory/log.ts",
+    from: 'if (rule?.[1] === "last-of-key") partition.compact();',
+    to: "if (false as boolean) partition.compact();",
+    tests: [provide],
+  },
+  {
+    id: "memory.letters-apart",
+    guard: "the dead letters of a pattern leave out its events",
+    file: "adapters/memory/wildcards.ts",
+    from: "&& agree(behind, tokens.slice(tokens.length - behind.length))",
+    to: "",
+    tests: [provide],
+  },
+  {
+    id: "memory.read-position",
+    guard: "a reading goes on where it is told, and in the partitions behind from their beginning",
+    file: "adapters/memory/replay.ts",
+    from: "let next = n === first.at || first.every ? offset : 0;",
+    to: "let next = offset;",
+    tests: [log],
+  },
+  {
+    id: "memory.state-revision",
+    guard: "a state is written where the revision is still the same",
+    file: "adapters/memory/state.ts",
+    from: "if ((look(key)?.revision ?? 0) !== revision) return undefined;",
+    to: "look(key);",
+    tests: [state],
+  },
+  {
+    id: "memory.state-ttl",
+    guard: "a state is forgotten after its time",
+    file: "adapters/memory/state.ts",
+    from: "if (atMs + ttlMs > clock.now()) return;",
+    to: "if (atMs > 0) return;",
+    tests: [state],
   },
 ];

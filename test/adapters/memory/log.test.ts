@@ -11,12 +11,16 @@ function setUp(options: MemoryTransportOptions = {}) {
 const ack = { kind: "ack" } as const;
 const numbered = (n: number) => Array.from({ length: n }, (_, i) => message(String(i)));
 
-async function stored(transport: Transport, options: Partial<ReadOptions> = {}): Promise<string[]> {
-  const bodies: string[] = [];
-  for await (const { body } of transport.read!({ destination: "orders", ...options })) {
-    bodies.push(new TextDecoder().decode(body!));
+async function read(transport: Transport, options: Partial<ReadOptions> = {}) {
+  const found: { position: string | undefined; body: string }[] = [];
+  for await (const { position, body } of transport.read!({ destination: "orders", ...options })) {
+    found.push({ position, body: new TextDecoder().decode(body!) });
   }
-  return bodies;
+  return found;
+}
+
+async function stored(transport: Transport, options: Partial<ReadOptions> = {}): Promise<string[]> {
+  return (await read(transport, options)).map(({ body }) => body);
 }
 
 describe("publish", () => {
@@ -91,6 +95,40 @@ describe("read", () => {
     expect(await stored(transport, { from: "1" })).toEqual(["2", "3"]);
     expect(await stored(transport, { from: "9" })).toEqual([]);
     expect(await stored(transport, { destination: "other" })).toEqual([]);
+  });
+  test("goes on from any position, in that partition and then in those behind it", async () => {
+    const { transport } = setUp({ partitions: 3 });
+    await transport.publish(numbered(9));
+    const all = await read(transport);
+    expect(all.map(({ position }) => position)).toEqual([0, 1, 2].flatMap((n) => [`${n}/0`, `${n}/1`, `${n}/2`]));
+    for (const [n, { position }] of all.entries()) {
+      expect(await read(transport, { from: position! })).toEqual(all.slice(n));
+    }
+    expect(await read(transport, { from: "7/0" })).toEqual([]);
+  });
+  test("takes wildcards, whose positions name the destination", async () => {
+    const { transport } = setUp({ partitions: 2 });
+    for (const destination of ["order.b", "order.a", "price", "order.b"]) {
+      await transport.publish([message("x", { destination })]);
+    }
+    const all = await read(transport, { destination: "order.*" });
+    expect(all.map(({ position }) => position)).toEqual(["order.b/0/0", "order.b/1/0", "order.a/1/0"]);
+    for (const [n, { position }] of all.entries()) {
+      expect(await read(transport, { destination: "order.*", from: position! })).toEqual(all.slice(n));
+    }
+  });
+  test("leaves out what comes while it reads", async () => {
+    const { transport } = setUp({ partitions: 2 });
+    await transport.publish(numbered(2));
+    const bodies: string[] = [];
+    for await (const { body } of transport.read!({ destination: "orders" })) {
+      bodies.push(new TextDecoder().decode(body!));
+      await transport.publish(numbered(4));
+    }
+    expect(bodies).toEqual(["0", "1"]);
+  });
+  test.each(["x", "0/", "-1", "latest"])("does not begin at %j", async (from) => {
+    await expect(read(setUp().transport, { from })).rejects.toMatchObject({ code: "invalid-option" });
   });
   test("stops at an abort", async () => {
     const { transport } = setUp();
