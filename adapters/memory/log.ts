@@ -180,11 +180,11 @@ export class Log {
   }
 
   #makeRoom(partition: Partition, readers: Readers): void {
-    const { destination, end } = partition;
-    const rule = [...this.#kept].find(([wanted]) => takes(wanted, destination));
+    const { maxMessages } = this.#options;
+    const rule = [...this.#kept].find(([wanted]) => takes(wanted, partition.destination));
     if (rule?.[1] === "last-of-key") partition.compact();
     else if (rule?.[1] !== "all") {
-      partition.trimTo(Math.min(readers.needed(partition), end - this.#options.maxMessages + 1));
+      partition.trimTo(Math.min(readers.needed(partition), partition.end - maxMessages + 1));
     }
   }
 }
