@@ -14,6 +14,7 @@ export type {
   NatsSubscriptionLike,
 } from "../nats/nats-like.ts";
 export type { NatsBufferOptions } from "../nats/options.ts";
+export { type JetStreamIdempotencyOptions, jetstreamIdempotency } from "./idempotency.ts";
 export type { JetStreamBufferOptions, JetStreamTransportOptions, StreamSpec } from "./options.ts";
 export { jetstreamTransport } from "./transport.ts";
 export { workQueueStream } from "./work-queue-stream.ts";

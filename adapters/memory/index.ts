@@ -14,6 +14,8 @@ import { replay } from "./replay.ts";
 import { States } from "./state.ts";
 import { inboxPrefix } from "./wildcards.ts";
 
+export { type MemoryIdempotencyOptions, memoryIdempotency } from "./idempotency.ts";
+
 /** Options of {@link memoryTransport}. */
 export interface MemoryTransportOptions {
   /** Default: `memory`. */

@@ -1,6 +1,7 @@
 import { busControls } from "./bus-controls.ts";
 import type { Control } from "./control.ts";
 import { deliveryControls } from "./delivery-controls.ts";
+import { idempotencyControls } from "./idempotency-controls.ts";
 import { jetstreamControls } from "./jetstream-controls.ts";
 import { kafkaControls } from "./kafka-controls.ts";
 import { memoryControls } from "./memory-controls.ts";
@@ -10,6 +11,7 @@ import { natsControls } from "./nats-controls.ts";
 /** What `npm run controls` runs. */
 export const controls: readonly Control[] = [
   ...deliveryControls,
+  ...idempotencyControls,
   ...busControls,
   ...natsControls,
   ...jetstreamControls,
