@@ -147,7 +147,7 @@ async function checkHistory(
   history: readonly { readonly together: readonly Call[]; readonly passMs: number }[],
   clock: ReturnType<typeof fakeClock>,
   actors: readonly IdempotencyStore[],
-  run: <T>(work: Promise<T>) => Promise<T>,
+  run: <T>(work: Promise<T>, count: number) => Promise<T>,
 ): Promise<void> {
   const tokens = new Map<string, string>();
   const models = [[free], [free]] as [Model[], Model[]];
@@ -165,6 +165,7 @@ async function checkHistory(
           return { ...call, token, answer: (await store.release(`${key}`, mine)) as undefined };
         }),
       ),
+      together.length,
     );
     for (const key of [0, 1] as const) {
       const ofKey = answered.filter((call) => call.key === key);
@@ -205,7 +206,11 @@ describe("random histories of three claimers are those of a model", () => {
           delete: later(store.delete),
         };
         const actors = [0, 1, 2].map(() => stateIdempotency({ store: slow, clock }));
-        await checkHistory(history, clock, actors, (work) => scheduler.waitFor(work));
+        await checkHistory(history, clock, actors, async (work, count) => {
+          // Keys are hashed first, by threads: only then does the order lie with the scheduler.
+          while (scheduler.count() < count) await new Promise(setImmediate);
+          return scheduler.waitFor(work);
+        });
       }),
       { numRuns: 1_000 },
     );
