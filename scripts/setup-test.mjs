@@ -8,6 +8,7 @@ import { ensureChromium } from "./lib/tools/chromium.mjs";
 import { ensureConfluent, ensureConfluent24 } from "./lib/tools/confluent.mjs";
 import { ensureJava, ensureKafka } from "./lib/tools/kafka.mjs";
 import { ensureNatsServer } from "./lib/tools/nats-server.mjs";
+import { ensurePostgres } from "./lib/tools/postgres.mjs";
 import { ensureRuntimes } from "./lib/tools/runtimes.mjs";
 
 /** Every item by name, in the order in which they are ensured. */
@@ -16,6 +17,7 @@ const items = {
   "nats-server": ensureNatsServer,
   java: ensureJava,
   kafka: ensureKafka,
+  postgres: ensurePostgres,
   "confluent client": ensureConfluent,
   chromium: ensureChromium,
   runtimes: ensureRuntimes,

@@ -65,7 +65,7 @@ const blocks = {
   check: { budgetMin: 2, needs: ["packages"], run: async () => (await import("./check.mjs")).runChecks() },
   unit: { budgetMin: 4, needs: ["packages"], run: () => vitest("unit", 10 * minuteMs) },
   build: { budgetMin: 4, needs: ["packages"], run: build },
-  int: { budgetMin: 12, needs: brokers, run: () => vitest("int", 30 * minuteMs) },
+  int: { budgetMin: 12, needs: [...brokers, "postgres"], run: () => vitest("int", 30 * minuteMs) },
   modern: { budgetMin: 8, needs: [...brokers, "runtimes"], run: () => vitest("modern", 30 * minuteMs, node24) },
   e2e: { budgetMin: 10, needs: allItems, run: () => vitest("e2e", 30 * minuteMs) },
   conformance: { budgetMin: 20, needs: allItems, run: conformance },
