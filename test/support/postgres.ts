@@ -12,7 +12,7 @@ export interface PostgresServer extends AsyncDisposable {
   readonly url: string;
   /** Connections of the test, closed at the end. */
   pool(options?: pg.PoolConfig): pg.Pool;
-  /** SIGKILL; the cluster stays for {@link restart}. */
+  /** At once, as by a crash, with every process of its own; the cluster stays for {@link restart}. */
   kill(): Promise<void>;
   /** Starts it again on the same port with the same cluster. */
   restart(): Promise<void>;
@@ -94,9 +94,9 @@ export async function startPostgres(): Promise<PostgresServer> {
       pools.push(pool);
       return pool;
     },
-    kill: () => end("SIGKILL"),
+    kill: () => end("SIGQUIT"),
     async restart() {
-      await end("SIGKILL");
+      await end("SIGQUIT");
       await launch();
     },
     stop,
