@@ -2,13 +2,15 @@ import { type Context, context as contextApi, ROOT_CONTEXT, type Span, trace } f
 import type { BatchDelivery, BatchEntry } from "./batch-options.ts";
 import { BatchView, EntryView } from "./batch-view.ts";
 import { decodeMessage } from "./codec/detect.ts";
+import type { AttemptRecord } from "./delivery/attempt-log.ts";
 import type { BatchResult, BatchRun } from "./delivery/collector.ts";
-import type { Environment } from "./environment.ts";
+import type { RunResult } from "./delivery/scheduler.ts";
 import { EventError } from "./errors.ts";
 import type { CloudEvent } from "./event.ts";
-import type { Publisher } from "./publisher.ts";
-import { describeMessage, linksTo, type Reader } from "./reader.ts";
-import { createOutcomes, type Reception, type Registration } from "./reception.ts";
+import { requested } from "./handler-delivery.ts";
+import { describeMessage, linksTo } from "./reader.ts";
+import type { ReceiverParts } from "./receiver.ts";
+import { countDelivery, type Registration } from "./reception.ts";
 import { type Attributes, endSpan, spanKinds } from "./telemetry/tracing.ts";
 
 /** What a subscription runs for a batch. */
@@ -20,6 +22,10 @@ interface Read {
   readonly event?: CloudEvent | undefined;
   readonly registration?: Registration | undefined;
   readonly failure?: EventError;
+  /** What was known of it before. */
+  readonly record?: AttemptRecord | undefined;
+  /** Set where it is not for the handler and has its result. */
+  readonly over?: { readonly result: RunResult };
 }
 
 /** One that the handler gets. */
@@ -29,16 +35,17 @@ interface Handed extends Read {
 }
 
 /** Makes the function that takes a batch of deliveries from messages to verdicts, each of its own. */
-export function createBatchReceiver(
-  env: Environment,
-  publish: Publisher["publish"],
-  reader: Reader,
-  reception: Reception,
-): (batch: readonly BatchRun[]) => Promise<readonly BatchResult[]> {
+export function createBatchReceiver({
+  env,
+  host,
+  reader,
+  reception,
+  admission,
+  failing,
+}: ReceiverParts): (batch: readonly BatchRun[]) => Promise<readonly BatchResult[]> {
   const { clock, limits, tracing } = env;
   const { capabilities, group, metrics } = reception;
   const { binding, system } = capabilities;
-  const outcomes = createOutcomes(env, reception);
 
   return async (batch) => {
     const startedMs = clock.now();
@@ -47,18 +54,30 @@ export function createBatchReceiver(
     const views = await handle(read);
     /** By key, what failed and comes again: later deliveries of the key come again behind it. */
     const repeating = new Map<unknown, EventError>();
-    return read.map((each) => conclude(each, views.get(each)?.failure, repeating, startedMs));
+    const results: BatchResult[] = [];
+    for (const each of read) {
+      const result = conclude(each, views.get(each), repeating, startedMs);
+      results.push(result instanceof Promise ? await result : result);
+    }
+    return results;
   };
 
   async function readOne(run: BatchRun): Promise<Read> {
+    const { delivery, attempt } = run;
     let event: CloudEvent | undefined;
+    let record: AttemptRecord | undefined;
+    if (admission.concerns(delivery, attempt)) {
+      const admitted = await admission.admit(delivery, attempt);
+      if ("result" in admitted) return { run, over: admitted };
+      record = admitted.record;
+    }
     try {
-      event = decodeMessage(run.delivery.message, binding, limits);
+      event = decodeMessage(delivery.message, binding, limits);
       const registration = reception.find(event.type);
       if (registration && (registration.options.validate ?? true)) event = await reader.typed(event);
-      return { run, event, registration };
+      return { run, event, registration, record };
     } catch (reason) {
-      return { run, event, failure: EventError.from(reason, "handler-failed", true) };
+      return { run, event, record, failure: EventError.from(reason, "handler-failed", true) };
     }
   }
 
@@ -73,10 +92,10 @@ export function createBatchReceiver(
     const span = tracing.active() ? startSpan(handed, sent, trust === "drop") : undefined;
     const context = span ? trace.setSpan(ROOT_CONTEXT, span) : ROOT_CONTEXT;
     const entries = handed.map((each, i): BatchEntry => {
-      const { run, event } = each;
+      const { run, event, record } = each;
       let own = trust === "continue" ? sent[i]! : context;
       if (trust === "continue" && correlation === "link") own = span ? trace.setSpan(own, span) : trace.deleteSpan(own);
-      const delivery = new EntryView(run.delivery, event, run.attempt, own, publish);
+      const delivery = new EntryView(host, run.delivery, event, (record?.count ?? 0) + 1, own);
       views.set(each, delivery);
       return { event, delivery };
     });
@@ -85,12 +104,17 @@ export function createBatchReceiver(
       handed.map(({ run }) => run.delivery),
     );
     const handler = registration.handler as unknown as RawBatchHandler;
+    // A batch has one limit and one lane's signal stands for all: who wants each has `batch.signal`.
+    const limited = registration.limit?.start(handed[0]!.run.delivery.signal);
     try {
-      await contextApi.with(context, handler, undefined, entries, view);
+      const outcome = contextApi.with(context, handler, undefined, entries, view) as Promise<unknown>;
+      await (limited && outcome instanceof Promise ? limited.race(outcome) : outcome);
     } catch (reason) {
       for (const delivery of views.values()) delivery.fail(reason);
     }
+    limited?.end();
     view.end();
+    for (const delivery of views.values()) delivery.end();
     endSpan(span, Array.from(views.values(), ({ failure }) => failure).find(Boolean));
     return views;
   }
@@ -124,24 +148,41 @@ export function createBatchReceiver(
   }
 
   function conclude(
-    { run, event, registration, failure }: Read,
-    failed: EventError | undefined,
+    { run, event, registration, failure, record, over }: Read,
+    view: EntryView | undefined,
     repeating: Map<unknown, EventError>,
     startedMs: number,
-  ): BatchResult {
+  ): BatchResult | Promise<BatchResult> {
     const { delivery, attempt, key } = run;
+    if (over) {
+      metrics()?.inFlight.add(-1);
+      return over.result;
+    }
     // What never reached the handler waits for nothing.
     const before = registration ? repeating.get(key) : undefined;
-    const reason = before ?? failure ?? failed;
-    let result: BatchResult = before && "follow";
-    if (!reason) {
-      if (!registration) metrics()?.unhandled.add(1, { "messaging.system": system });
-      outcomes.ack(delivery);
-    } else if (!before) {
-      result = outcomes.fail(reason, delivery, attempt, event);
-      if (result) repeating.set(key, reason);
+    const reason = before ?? failure ?? view?.failure ?? (view?.request && requested(view.request));
+    const count = (): void => countDelivery(reception, delivery, event, reason?.code, startedMs, clock.now());
+    if (before) {
+      count();
+      return "follow";
     }
-    outcomes.count(delivery, event, reason, startedMs);
-    return result;
+    if (!reason) {
+      if (registration) reception.breaker()?.succeeded();
+      else reception.count("unhandled", {});
+      if (record) reception.attempts.over(delivery);
+      reception.settling(delivery.settle({ kind: "ack" }), delivery);
+      count();
+      return undefined;
+    }
+    const handled = view !== undefined;
+    const context = view?.context;
+    const failed = { delivery, attempt, event, registration, record, request: view?.request, handled, context };
+    const concluded = (result: RunResult): RunResult => {
+      if (result) repeating.set(key, reason);
+      count();
+      return result;
+    };
+    const result = failing.fail(reason, failed);
+    return result instanceof Promise ? result.then(concluded) : concluded(result);
   }
 }

@@ -149,6 +149,9 @@ export function createEventBus<const T extends Transports, C extends Catalog = C
       }
       if (errorListeners.size === 0) logger?.error(error.message, { code: error.code, ...origin });
     },
+    tell(status) {
+      for (const listener of statusListeners) listener(status);
+    },
     checkOpen(toListen) {
       if (closed || (toListen && closing)) throw new EventError("closed", "the bus is closed");
     },
@@ -164,7 +167,7 @@ export function createEventBus<const T extends Transports, C extends Catalog = C
 
   const stopListening = Object.entries(transports).map(([transport, each]) =>
     each.onStatus((status) => {
-      for (const listener of statusListeners) listener({ ...status, transport });
+      env.tell({ ...status, transport });
       if (status.error) env.report(status.error, { transport });
     }),
   );

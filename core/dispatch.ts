@@ -1,10 +1,15 @@
-import type { BatchLimits } from "./batch-options.ts";
 import { createBatchReceiver } from "./batch-receiver.ts";
 import { withinDeadline } from "./deadline.ts";
+import { createAdmission } from "./delivery/admission.ts";
 import { createCollector } from "./delivery/collector.ts";
+import { createFailing } from "./delivery/failing.ts";
+import { createHandlerBreaker } from "./delivery/handler-breaker.ts";
+import { createRetryPolicy } from "./delivery/retry-policy.ts";
 import { createScheduler, type Scheduler } from "./delivery/scheduler.ts";
 import type { Environment } from "./environment.ts";
 import { EventError } from "./errors.ts";
+import type { Listening } from "./listening.ts";
+import { attemptsOf, type ListeningServices, openServices } from "./listening-services.ts";
 import { isPattern } from "./pattern.ts";
 import { setAside } from "./pattern-overlap.ts";
 import type { Publisher } from "./publisher.ts";
@@ -16,18 +21,6 @@ import type { ConsumeInstruments } from "./telemetry/consumer-metrics.ts";
 import type { Instruments } from "./telemetry/metrics.ts";
 import type { CloseOptions, CloseReport, Delivery, TransportSubscription } from "./transport.ts";
 import type { Versions } from "./versions.ts";
-
-/** Where one transport subscription listens, and how its deliveries run. */
-export interface Listening {
-  readonly transport: string;
-  readonly destinations: readonly string[];
-  readonly group: string | undefined;
-  readonly from: string;
-  readonly concurrency: number;
-  readonly byKey: boolean;
-  /** Set where the handler takes batches; it has no other handler beside it. */
-  readonly batch: BatchLimits | undefined;
-}
 
 /** One transport subscription, shared by the handlers of a group on the same destinations. */
 export interface Dispatcher {
@@ -43,6 +36,9 @@ export interface Dispatcher {
   close(options?: CloseOptions): Promise<CloseReport>;
 }
 
+/** Of what no handler takes: it is given up at once. */
+const plainPolicy = /* @__PURE__ */ createRetryPolicy({}, 1);
+
 /** Deliveries taken at least before their turn, where that keeps them from nobody. */
 const minPrefetch = 64;
 
@@ -57,12 +53,24 @@ export function createDispatcher(
   const { clock, router, report } = env;
   const { transport: name, destinations, group, concurrency, byKey, batch } = listening;
   const transport = router.transport(name);
+  const { redelivery, contiguous } = transport.capabilities;
   const registrations = new Registrations();
   const unconfirmed = new Set<Promise<void>>();
   const literal = new Set(destinations);
+  const attempts = attemptsOf(env, listening);
+  const stopping = new AbortController();
+  let services: ListeningServices | undefined;
   let subscription: TransportSubscription | undefined;
   let closing = false;
 
+  const breaker =
+    listening.breaker &&
+    createHandlerBreaker(
+      clock,
+      listening.breaker,
+      () => scheduler,
+      (state) => env.tell({ type: "breaker", state, transport: name, group, destinations }),
+    );
   const reader = createReader(env, versions);
   const reception: Reception = {
     transport: name,
@@ -70,8 +78,17 @@ export function createDispatcher(
     destinations,
     group,
     metrics,
-    inPlace: byKey,
+    // What a broker does not deliver again can only be tried again here.
+    inPlace: byKey || !redelivery,
+    holdsUp: Boolean(contiguous),
+    attempts,
     find: (type) => registrations.find(versions.typeOf(type)),
+    policy: (registration) => registration?.policy ?? plainPolicy,
+    letters: () => services?.letters,
+    parked: () => services?.parked,
+    retries: () => services?.retries,
+    breaker: () => breaker,
+    closing: () => closing,
     settling(verdict, { message: { destination }, position }) {
       // One promise may stand for many deliveries, and then one report does.
       if (unconfirmed.has(verdict)) return;
@@ -85,7 +102,18 @@ export function createDispatcher(
         },
       );
     },
+    count(what, attributes) {
+      const made = metrics();
+      if (!made) return;
+      const common: Record<string, string> = { "messaging.system": transport.capabilities.system, ...attributes };
+      if (group !== undefined) common["messaging.consumer.group.name"] = group;
+      made.happened[what].add(1, common);
+    },
   };
+  const failing = createFailing(env, reception);
+  const admission = createAdmission(reception, failing);
+  const host = { publish, group, deadLetters: () => services?.letters !== undefined };
+  const parts = { env, host, reader, reception, admission, failing };
   const common = {
     clock,
     concurrency,
@@ -95,8 +123,8 @@ export function createDispatcher(
     },
   };
   const scheduler: Scheduler = batch
-    ? createCollector({ ...common, ...batch, run: createBatchReceiver(env, publish, reader, reception) })
-    : createScheduler({ ...common, run: createReceiver(env, publish, reader, reception) });
+    ? createCollector({ ...common, ...batch, run: createBatchReceiver(parts) })
+    : createScheduler({ ...common, run: createReceiver(parts) });
 
   function deliver(delivery: Delivery): void {
     // A wildcard also reaches dead letters and retries, which only their literal names may.
@@ -107,11 +135,18 @@ export function createDispatcher(
     } else scheduler.add(delivery);
   }
 
+  async function revoke(lane: string): Promise<void> {
+    await scheduler.revoke(lane);
+    attempts.forget(lane);
+  }
+
   async function start(): Promise<void> {
     const { from } = listening;
+    services = await openServices(env, listening, stopping.signal);
+    if (closing) throw new EventError("closed", "the subscription was closed while it opened");
     const opened = await transport.consume(
-      { destinations, group, from },
-      { deliver, revoke: scheduler.revoke, failed: (error) => report(error, { transport: name }) },
+      { destinations: [...destinations, ...(services.retries?.destinations ?? [])], group, from },
+      { deliver, revoke, failed: (error) => report(error, { transport: name }) },
     );
     if (closing) {
       await opened.close({ deadlineMs: 0 });
@@ -129,6 +164,8 @@ export function createDispatcher(
   async function close({ deadlineMs = 10_000 }: CloseOptions = {}): Promise<CloseReport> {
     // Without credit nothing more comes; what runs is waited for, then its verdicts reach the broker.
     closing = true;
+    breaker?.stop();
+    stopping.abort();
     const until = clock.now() + deadlineMs;
     // What a transport would not deliver again is handled to its end.
     await withinDeadline(clock, deadlineMs, scheduler.stop(!transport.capabilities.redelivery));

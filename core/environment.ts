@@ -4,7 +4,7 @@ import type { Codec } from "./codec/codec.ts";
 import type { EventError } from "./errors.ts";
 import type { IdGenerator } from "./id.ts";
 import type { Limits } from "./limits.ts";
-import type { BusHealth, ErrorOrigin } from "./options.ts";
+import type { BusHealth, ErrorOrigin, StatusListener } from "./options.ts";
 import type { Router } from "./routing.ts";
 import type { Tracing } from "./telemetry/tracing.ts";
 
@@ -24,6 +24,8 @@ export interface Environment {
   health(): BusHealth;
   /** Takes an error that no promise carries. */
   report(error: EventError, origin: ErrorOrigin): void;
+  /** Tells those who listen for the status. */
+  tell(status: Parameters<StatusListener>[0]): void;
   /** Throws `closed` once the bus takes nothing more; new subscriptions are refused as soon as it closes. */
   checkOpen(toListen?: boolean): void;
 }

@@ -1,30 +1,48 @@
 import type { Context } from "@opentelemetry/api";
+import type { Request } from "./delivery/failing.ts";
+import type { LimitedRun } from "./delivery/time-limit.ts";
+import { EventError } from "./errors.ts";
 import type { CloudEvent } from "./event.ts";
 import type { HandlerDelivery, PublishOptions, Receipt, WaitOptions } from "./options.ts";
 import type { Publisher } from "./publisher.ts";
 import type { Delivery } from "./transport.ts";
 
+/** What the deliveries of a subscription have in common. */
+export interface DeliveryHost {
+  readonly publish: Publisher["publish"];
+  readonly group: string | undefined;
+  /** Whether there are dead letters. */
+  deadLetters(): boolean;
+}
+
 /** A delivery as its handler sees it. */
 export class DeliveryView implements HandlerDelivery {
+  readonly #host: DeliveryHost;
   readonly #delivery: Delivery;
   readonly #event: CloudEvent;
-  readonly #publish: Publisher["publish"];
   readonly attempt: number;
+  /** What the handler asked for. */
+  request: Request | undefined;
+  /** Set while the time of the attempt is limited. */
+  limited: LimitedRun | undefined;
+  /** Set while an inbox runs the handler in its transaction. */
+  transaction: undefined;
   #context: Context | (() => Context);
+  #ended = false;
 
   /** `context` may be a function: it is called when the context is asked for. */
   constructor(
+    host: DeliveryHost,
     delivery: Delivery,
     event: CloudEvent,
     attempt: number,
     context: Context | (() => Context),
-    publish: Publisher["publish"],
   ) {
+    this.#host = host;
     this.#delivery = delivery;
     this.#event = event;
     this.attempt = attempt;
     this.#context = context;
-    this.#publish = publish;
   }
   get context(): Context {
     if (typeof this.#context === "function") this.#context = this.#context();
@@ -46,19 +64,43 @@ export class DeliveryView implements HandlerDelivery {
   get replyTo(): string | undefined {
     return this.#delivery.message.replyTo;
   }
+  get group(): string | undefined {
+    return this.#host.group;
+  }
   get signal(): AbortSignal {
-    return this.#delivery.signal;
+    return this.limited?.signal ?? this.#delivery.signal;
   }
   extend(): void {
     this.#delivery.extend();
   }
+  retryAfter(delayMs: number): void {
+    if (!(delayMs >= 0)) throw new EventError("invalid-option", `retryAfter: at least 0 ms, not ${delayMs}`);
+    if (!this.#ended) this.request ??= { kind: "retry", delayMs };
+  }
+  deadLetter(reason: string): void {
+    if (!this.#host.deadLetters()) throw new EventError("unsupported", "this subscription has no dead letters");
+    if (!this.#ended) this.request ??= { kind: "dead-letter", reason };
+  }
+  /** The handler has ended: from now on it asks for nothing. */
+  end(): void {
+    this.#ended = true;
+  }
   publish(type: string, data: unknown, options: PublishOptions & WaitOptions = {}): Promise<Receipt> {
     const { id, extensions } = this.#event;
     const chain = { correlationid: extensions.correlationid ?? id, causationid: id };
-    return this.#publish(type, data, {
+    return this.#host.publish(type, data, {
       context: this.context,
       ...options,
       extensions: { ...chain, ...options.extensions },
     });
   }
+}
+
+/** The failure of an attempt that ended well, but for what its handler asked for. */
+export function requested(request: Request): EventError {
+  return request.kind === "retry"
+    ? new EventError("handler-failed", `the handler asks for the next attempt after ${request.delayMs} ms`, {
+        retryable: true,
+      })
+    : new EventError("handler-failed", request.reason);
 }

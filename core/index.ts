@@ -32,6 +32,15 @@ export type { Codec } from "./codec/codec.ts";
 export { envelope } from "./codec/envelope.ts";
 export { httpBinding } from "./codec/http-binding.ts";
 export { createEvent, type EventDefaults, type EventInit } from "./create-event.ts";
+export {
+  type Backoff,
+  type ExponentialBackoffOptions,
+  exponentialBackoff,
+  fixedBackoff,
+  linearBackoff,
+} from "./delivery/backoff.ts";
+export type { CircuitState } from "./delivery/circuit-breaker.ts";
+export type { DeadLetterOptions } from "./delivery/dead-letters.ts";
 export type {
   Claim,
   IdempotencyOptions,
@@ -39,6 +48,7 @@ export type {
   InboxOutcome,
   TransactionalInbox,
 } from "./delivery/idempotency.ts";
+export type { RetryOptions } from "./delivery/retry-policy.ts";
 export { EventError, type EventErrorCode, type EventErrorOptions } from "./errors.ts";
 export type { CloudEvent, Extensions, ExtensionValue } from "./event.ts";
 export type { BatchOptions, EventBatch } from "./event-batch.ts";
@@ -47,6 +57,7 @@ export { defaultLimits, type Limits } from "./limits.ts";
 export type { Logger } from "./logger.ts";
 export type { HeaderCarrier, HeaderEntries, IncomingMessage, OutgoingMessage } from "./message.ts";
 export type {
+  BreakerStatus,
   BusHealth,
   CircuitBreakerOptions,
   ErrorListener,
@@ -57,6 +68,7 @@ export type {
   PublishFunction,
   PublishItem,
   PublishOptions,
+  PublishRetry,
   Receipt,
   Route,
   StatusListener,

@@ -16,6 +16,8 @@ export interface HeaderCarrier {
   keys(): string[];
   /** Every name and value in the order of the message, flat: name, value, name, value. */
   entries(): readonly string[];
+  /** The same with the original bytes, for copies that must not change them. Undefined: text loses nothing. */
+  readonly raw?: readonly (string | Uint8Array | null)[] | undefined;
 }
 
 /** An event encoded for one transport. */

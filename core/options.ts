@@ -2,6 +2,10 @@ import type { Context, MeterProvider, TextMapPropagator, TracerProvider } from "
 import type { Catalog, DataInput, TypeName } from "./catalog.ts";
 import type { Clock } from "./clock.ts";
 import type { Codec } from "./codec/codec.ts";
+import type { CircuitState } from "./delivery/circuit-breaker.ts";
+import type { DeadLetterOptions } from "./delivery/dead-letters.ts";
+import type { IdempotencyOptions } from "./delivery/idempotency.ts";
+import type { RetryOptions } from "./delivery/retry-policy.ts";
 import type { EventError } from "./errors.ts";
 import type { CloudEvent, EventAttributes, ExtensionValue } from "./event.ts";
 import type { IdGenerator } from "./id.ts";
@@ -39,11 +43,11 @@ export interface Route<Name extends string = string> {
   readonly breaker?: CircuitBreakerOptions;
 }
 
-/** When a transport of a chain is left out, and for how long. */
+/** When a transport of a chain is left out, or a subscription pauses, and for how long. */
 export interface CircuitBreakerOptions {
   /** So many failures in a row open the breaker. Default: 5. */
   readonly failures?: number;
-  /** After so many milliseconds one event tries the transport again. Default: 5,000. */
+  /** After so many milliseconds one event tries again. Default: 5,000. */
   readonly openMs?: number;
 }
 
@@ -114,6 +118,15 @@ export interface ForwardOptions<Name extends string = string> extends WaitOption
   readonly copy?: string | undefined;
 }
 
+/** What may be added to `publish`. */
+export interface PublishRetry {
+  /**
+   * Sends again what certainly was not stored, and what is safe to send again. Default: only what the transport itself
+   * does within its buffer. Without `attempts` it is sent five times at most.
+   */
+  readonly retry?: RetryOptions | undefined;
+}
+
 /** What may be added when the caller waits for the answer. */
 export interface WaitOptions {
   /** Gives up after this many milliseconds with code `timeout`. */
@@ -138,7 +151,7 @@ export interface Receipt {
   readonly sequence?: number;
   /** The broker had it already. */
   readonly duplicate?: boolean;
-  /** How often it was sent: 1, and 1 more for each transport of a fallback chain that did not store it. */
+  /** How often it was sent: 1, and 1 more for each attempt or transport of a fallback chain that did not store it. */
   readonly attempts: number;
   /** Always `broker`: one has confirmed the event, whether or not a handler has seen it. */
   readonly stored: "broker";
@@ -154,7 +167,7 @@ export type Trust =
   | "drop";
 
 /** Options of `subscribe`. */
-export interface SubscribeOptions<Name extends string = string> {
+export interface SubscribeOptions<Name extends string = string, Tx = undefined> {
   /** Default: the transport to which the routes send the types. */
   readonly transport?: Name;
   /** Instead of the destinations of the types. May be a pattern where the transport has wildcards. */
@@ -173,6 +186,25 @@ export interface SubscribeOptions<Name extends string = string> {
   readonly trust?: Trust;
   /** false: data as it travelled, without the catalog's schema. Default: true. */
   readonly validate?: boolean;
+  /**
+   * How often and when a failed event is tried again. Where the broker cannot deliver again (core NATS) it is tried in
+   * this process, and only with this option.
+   */
+  readonly retry?: RetryOptions;
+  /** How long one attempt may take, in milliseconds: as `retry.timeoutMs`, which goes before. */
+  readonly timeoutMs?: number;
+  /**
+   * Where events go that are given up. Default: on for groups on durable transports, to the default destination; else
+   * off, and what is given up is reported and dropped. Shared by the handlers of a group.
+   */
+  readonly deadLetter?: boolean | DeadLetterOptions;
+  /** Makes sure that what an event causes happens once. Default: it may happen as often as the event is delivered. */
+  readonly idempotency?: IdempotencyOptions<Tx>;
+  /**
+   * Pauses while handlers fail one after the other: what they depend on is away, and no event is to blame. Only
+   * retryable failures count. Default: never. Shared by the handlers of a group.
+   */
+  readonly breaker?: CircuitBreakerOptions;
   /** `link`: processing begins a trace of its own, linked to the message's. Baggage stays. Default: `parent`. */
   readonly correlation?: "parent" | "link";
   /** With limits the handler takes batches: see {@link BatchSubscribeOptions}. */
@@ -183,12 +215,12 @@ export interface SubscribeOptions<Name extends string = string> {
 export type PublishFunction<C extends Catalog> = <K extends TypeName<C>>(
   type: K,
   data: DataInput<C, K>,
-  options?: PublishOptions & WaitOptions,
+  options?: PublishOptions & WaitOptions & PublishRetry,
 ) => Promise<Receipt>;
 
 /** What a handler may know and do beside its event. */
-export interface HandlerDelivery<C extends Catalog = Catalog> {
-  /** 1 for the first attempt. */
+export interface HandlerDelivery<C extends Catalog = Catalog, Tx = undefined> {
+  /** 1 for the first attempt, and 1 more for each that failed: what was given back without a failure does not count. */
   readonly attempt: number;
   /** The ordering key. */
   readonly key: string | undefined;
@@ -200,12 +232,31 @@ export interface HandlerDelivery<C extends Catalog = Catalog> {
   readonly headers: HeaderCarrier;
   /** Where the answer goes, when the event is a request. */
   readonly replyTo: string | undefined;
-  /** Aborts when the lane goes to another member: what is done afterwards is done twice. */
+  /** The group of the subscription. */
+  readonly group: string | undefined;
+  /**
+   * Aborts when the lane goes to another member, and when the attempt has taken too long: what is done afterwards is
+   * done twice.
+   */
   readonly signal: AbortSignal;
+  /** The open transaction, where `idempotency.store` is the inbox of a database; else undefined. */
+  readonly transaction: Tx;
   /** The OpenTelemetry context of this delivery. */
   readonly context: Context;
-  /** Tells the transport that work goes on. */
+  /** Tells the transport that work goes on. Transports that ask for it are told without this as well. */
   extend(): void;
+  /**
+   * Fails this attempt, however the handler ends, and asks for the next one after `delayMs`, such as what a server
+   * answered in `Retry-After`. After the last attempt the event is given up. The first call of this and `deadLetter`
+   * counts, and none after the handler has ended.
+   */
+  retryAfter(delayMs: number): void;
+  /**
+   * Gives the event up, however the handler ends, and sets it aside with this reason.
+   *
+   * @throws EventError `unsupported` where the subscription has no dead letters.
+   */
+  deadLetter(reason: string): void;
   /**
    * Publishes as a consequence of this event: in its trace, also without a context manager, with its
    * `correlationid` (or its id) and its id as `causationid`.
@@ -230,8 +281,24 @@ export interface ErrorOrigin {
 /** Called with every error that no promise carries. */
 export type ErrorListener = (error: EventError, origin: ErrorOrigin) => void;
 
-/** Called with each change of a transport. */
-export type StatusListener = (status: TransportStatus & { readonly transport: string }) => void;
+/** The breaker of a subscription opened, lets one event try, or closed. */
+export interface BreakerStatus {
+  /** Tells it from what transports say. */
+  readonly type: "breaker";
+  /** `open`: paused. `half-open`: one event tries. `closed`: handled as usual. */
+  readonly state: CircuitState;
+  /** The name of the subscription's transport. */
+  readonly transport: string;
+  /** Undefined: a subscription without a group. */
+  readonly group: string | undefined;
+  /** What it listens on. */
+  readonly destinations: readonly string[];
+  /** Never set: failures are reported by `onError`. */
+  readonly error?: undefined;
+}
+
+/** Called with each change of a transport, and of the breaker of a subscription. */
+export type StatusListener = (status: (TransportStatus & { readonly transport: string }) | BreakerStatus) => void;
 
 /** The state of each transport. */
 export type BusHealth = Readonly<Record<string, TransportHealth>>;

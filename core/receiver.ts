@@ -1,44 +1,68 @@
 import { type Context, context as contextApi, ROOT_CONTEXT, type Span, trace } from "@opentelemetry/api";
 import { decodeMessage } from "./codec/detect.ts";
+import type { Admission } from "./delivery/admission.ts";
+import type { AttemptRecord } from "./delivery/attempt-log.ts";
+import type { Failing } from "./delivery/failing.ts";
+import type { LetterReason } from "./delivery/letter.ts";
+import { Postponed } from "./delivery/once.ts";
 import type { RunResult } from "./delivery/scheduler.ts";
 import type { Environment } from "./environment.ts";
 import { EventError } from "./errors.ts";
 import type { CloudEvent } from "./event.ts";
-import { DeliveryView } from "./handler-delivery.ts";
-import type { Publisher } from "./publisher.ts";
+import { type DeliveryHost, DeliveryView, requested } from "./handler-delivery.ts";
 import { describeMessage, linksTo, type Reader } from "./reader.ts";
-import { createOutcomes, type Reception, type Registration } from "./reception.ts";
+import { countDelivery, type Reception, type Registration } from "./reception.ts";
 import { isContextManaged } from "./telemetry/context-manager.ts";
 import { type Attributes, endSpan, spanKinds } from "./telemetry/tracing.ts";
 import type { Delivery } from "./transport.ts";
 
+/** An event whose process died so many times as often as it may fail is not tried again. */
+const crashLoop = 3;
+
+/** What a receiver is made of. */
+export interface ReceiverParts {
+  readonly env: Environment;
+  readonly host: DeliveryHost;
+  readonly reader: Reader;
+  readonly reception: Reception;
+  readonly admission: Admission;
+  readonly failing: Failing;
+}
+
 /** Makes the function that takes one delivery from message to verdict. */
-export function createReceiver(
-  env: Environment,
-  publish: Publisher["publish"],
-  reader: Reader,
-  reception: Reception,
-): (delivery: Delivery, attempt: number) => Promise<RunResult> {
+export function createReceiver(parts: ReceiverParts): (delivery: Delivery, attempt: number) => Promise<RunResult> {
+  const { env, host, reader, reception, admission, failing } = parts;
   const { clock, limits, tracing } = env;
   const { capabilities, group, metrics } = reception;
   const { binding, system } = capabilities;
-  const outcomes = createOutcomes(env, reception);
 
   return async (delivery, attempt) => {
     const startedMs = clock.now();
-    let event: CloudEvent | undefined;
-    let span: Span | undefined;
-    let failure: EventError | undefined;
-    let result: RunResult;
     metrics()?.inFlight.add(1);
+    let record: AttemptRecord | undefined;
+    if (admission.concerns(delivery, attempt)) {
+      const admitted = await admission.admit(delivery, attempt);
+      if ("result" in admitted) {
+        metrics()?.inFlight.add(-1);
+        return admitted.result;
+      }
+      record = admitted.record;
+    }
+    let event: CloudEvent | undefined;
+    let registration: Registration | undefined;
+    let span: Span | undefined;
+    let context: Context | undefined;
+    let view: DeliveryView | undefined;
+    let failure: EventError | undefined;
+    let why: LetterReason | undefined;
+    let result: RunResult;
     try {
       event = decodeMessage(delivery.message, binding, limits);
-      const registration = reception.find(event.type);
+      registration = reception.find(event.type);
       if (registration) {
-        const { handler, options } = registration;
+        const { options } = registration;
         const received = { message: delivery.message, event };
         const sent = (): Context => trusted(reader.extract(received), options);
-        let context: Context | undefined;
         if (tracing.active()) {
           const opened = open(delivery, event, options);
           span = opened.span;
@@ -48,18 +72,62 @@ export function createReceiver(
           const typed = reader.typed(event);
           event = typed instanceof Promise ? await typed : typed;
         }
-        const view = new DeliveryView(delivery, event, attempt, context ?? sent, publish);
-        await (context ? contextApi.with(context, handler, undefined, event, view) : handler(event, view));
-      } else metrics()?.unhandled.add(1, { "messaging.system": system });
-      outcomes.ack(delivery);
+        if (record && reception.letters() && record.crashes >= crashLoop * registration.policy.attempts) {
+          why = "crash-loop";
+          throw new EventError("handler-failed", `its process died in ${record.crashes} attempts`);
+        }
+        view = new DeliveryView(host, delivery, event, (record?.count ?? 0) + 1, context ?? sent);
+        if (registration.limit || registration.once) await guarded(registration, delivery, event, view, context);
+        else await call(registration, event, view, context);
+        view.end();
+        if (view.request) throw requested(view.request);
+        reception.breaker()?.succeeded();
+      } else reception.count("unhandled", {});
+      if (record) reception.attempts.over(delivery);
+      reception.settling(delivery.settle({ kind: "ack" }), delivery);
     } catch (reason) {
-      failure = EventError.from(reason, "handler-failed", true);
-      result = outcomes.fail(failure, delivery, attempt, event);
+      view?.end();
+      if (!(reason instanceof Postponed)) failure = EventError.from(reason, "handler-failed", true);
+      const request = view?.request;
+      const handled = view !== undefined;
+      const failed = { delivery, attempt, event, registration, record, request, handled, context };
+      const ending = why ? failing.giveUp(why, failure!, failed) : failing.fail(failure ?? reason, failed);
+      result = ending instanceof Promise ? await ending : ending;
     }
     endSpan(span, failure);
-    outcomes.count(delivery, event, failure, startedMs);
+    countDelivery(reception, delivery, event, failure?.code, startedMs, clock.now());
     return result;
   };
+
+  /** Runs the handler within its limit of time, and once, where it has these. Throws what it failed with or asked for. */
+  async function guarded(
+    registration: Registration,
+    delivery: Delivery,
+    event: CloudEvent,
+    view: DeliveryView,
+    context: Context | undefined,
+  ): Promise<void> {
+    const { limit, once } = registration;
+    const attempt = async (): Promise<undefined> => {
+      const limited = limit?.start(delivery.signal);
+      view.limited = limited;
+      try {
+        const outcome = call(registration, event, view, context);
+        await (limited && isPromise(outcome) ? limited.race(outcome) : outcome);
+      } finally {
+        limited?.end();
+        view.end();
+      }
+      // Within what is done once: what the handler asked to be done again is not done.
+      if (view.request) throw requested(view.request);
+    };
+    if (!once) return attempt();
+    const { repeated } = await once.run(event, view, (transaction) => {
+      view.transaction = transaction as undefined;
+      return attempt();
+    });
+    if (repeated) reception.count("repeated", {});
+  }
 
   /** The span of a delivery, and the context in which its handler runs. */
   function open(
@@ -85,6 +153,15 @@ export function createReceiver(
     );
     return { context: trace.setSpan(context, span), span };
   }
+}
+
+/** Runs the handler, in the context of its delivery where there is one. */
+function call({ handler }: Registration, event: CloudEvent, view: DeliveryView, context: Context | undefined): unknown {
+  return context ? contextApi.with(context, handler, undefined, event, view) : handler(event, view);
+}
+
+function isPromise(value: unknown): value is PromiseLike<unknown> {
+  return typeof (value as PromiseLike<unknown> | undefined)?.then === "function";
 }
 
 /** What counts of the context that a sender gave. */

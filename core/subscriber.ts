@@ -2,9 +2,15 @@ import { abortable } from "./abortable.ts";
 import { type BatchSubscribeOptions, checkBatchLimits } from "./batch-options.ts";
 import type { RawBatchHandler } from "./batch-receiver.ts";
 import { deadline } from "./deadline.ts";
-import { createDispatcher, type Dispatcher, type Listening, toWildcard } from "./dispatch.ts";
+import type { DeadLetterOptions } from "./delivery/dead-letters.ts";
+import type { IdempotencyOptions } from "./delivery/idempotency.ts";
+import { createOnce } from "./delivery/once.ts";
+import { createRetryPolicy } from "./delivery/retry-policy.ts";
+import { createTimeLimit } from "./delivery/time-limit.ts";
+import { createDispatcher, type Dispatcher, toWildcard } from "./dispatch.ts";
 import type { Environment } from "./environment.ts";
 import { EventError } from "./errors.ts";
+import type { Listening } from "./listening.ts";
 import type { SubscribeOptions } from "./options.ts";
 import { isPattern, matches } from "./pattern.ts";
 import type { Publisher } from "./publisher.ts";
@@ -27,6 +33,9 @@ export interface Subscription {
   /** As `close` with its default deadline: for `await using`. */
   [Symbol.asyncDispose](): Promise<void>;
 }
+
+/** Attempts unless told otherwise, where giving up loses nothing. */
+const usualAttempts = 5;
 
 /** With `batch` the handler is one of batches, else of events. */
 type AnyOptions = SubscribeOptions | BatchSubscribeOptions;
@@ -80,7 +89,51 @@ export function createSubscriber(env: Environment, publish: Publisher["publish"]
     }
     if (batch) checkBatchLimits(batch);
     const byKey = order === undefined ? ordered : order === "key";
-    return { transport: name, destinations, group, from, concurrency, byKey, batch };
+    const deadLetter = deadLetterOf(name, byKey, options);
+    const { breaker, retry } = options;
+    const escalates = retry?.escalate === "topic";
+    return { transport: name, destinations, group, from, concurrency, byKey, batch, deadLetter, breaker, escalates };
+  }
+
+  /** On by default where a group's events are kept. */
+  function deadLetterOf(
+    name: string,
+    byKey: boolean,
+    { deadLetter, group, batch }: AnyOptions,
+  ): DeadLetterOptions | undefined {
+    const transport = router.transport(name);
+    const usual = group !== undefined && Boolean(transport.capabilities.durable && transport.ensure);
+    if (deadLetter === false || (deadLetter === undefined && !usual)) return undefined;
+    if (group === undefined) {
+      throw new EventError("invalid-option", "deadLetter: needs a group, since a letter is of the group that failed");
+    }
+    const options = typeof deadLetter === "object" ? deadLetter : {};
+    if (options.onKey === "park" && (!byKey || batch)) {
+      throw new EventError("invalid-option", 'deadLetter.onKey: "park" needs order: "key" and no batches');
+    }
+    return options;
+  }
+
+  function register(pattern: string, handler: unknown, options: AnyOptions, listening: Listening): Registration {
+    const { retry, timeoutMs, idempotency, batch } = options;
+    const { redelivery } = router.transport(listening.transport).capabilities;
+    // Giving up costs nothing where the event is kept elsewhere, and nothing else can be done where nobody repeats it.
+    const usual = listening.deadLetter || !redelivery ? usualAttempts : Number.POSITIVE_INFINITY;
+    const policy = createRetryPolicy(
+      { ...(timeoutMs !== undefined && { timeoutMs }), ...retry },
+      redelivery || retry ? usual : 1,
+    );
+    if (idempotency && batch) {
+      throw new EventError("invalid-option", "idempotency: events of batches are not handled one by one");
+    }
+    return {
+      pattern,
+      handler: handler as RawHandler,
+      options: options as Registration["options"],
+      policy,
+      limit: policy.timeoutMs === undefined ? undefined : createTimeLimit(clock, policy.timeoutMs),
+      once: idempotency && createOnce(idempotency as IdempotencyOptions<never>, listening.group, clock),
+    };
   }
 
   /** The dispatcher of a group is shared; without a group each subscription has its own. */
@@ -137,21 +190,25 @@ export function createSubscriber(env: Environment, publish: Publisher["publish"]
     options: AnyOptions = {},
   ): Promise<Subscription> {
     env.checkOpen(true);
-    const registration: Registration = { pattern, handler: handler as RawHandler, options };
-    const listenings = Array.from(targets(pattern, options), ([name, destinations]) =>
-      listen(name, [...destinations].sort(), options),
-    );
-    const joined: Dispatcher[] = [];
+    const wanted = Array.from(targets(pattern, options), ([name, destinations]) => {
+      const listening = listen(name, [...destinations].sort(), options);
+      return { listening, registration: register(pattern, handler, options, listening) };
+    });
+    const joined: [Dispatcher, Registration][] = [];
     const limit = deadline(clock, { signal: options.signal });
     const close = async (closing?: CloseOptions): Promise<CloseReport> =>
-      sumReports(await Promise.all(joined.splice(0).map((dispatcher) => leave(dispatcher, registration, closing))));
+      sumReports(
+        await Promise.all(
+          joined.splice(0).map(([dispatcher, registration]) => leave(dispatcher, registration, closing)),
+        ),
+      );
     try {
-      for (const listening of listenings) {
+      for (const { listening, registration } of wanted) {
         const joining = join(listening, registration);
         // Given up, it is left again as soon as it stands.
         const left = (): void =>
           void joining.then((dispatcher) => leave(dispatcher, registration)).catch(() => undefined);
-        joined.push(await abortable(joining, limit?.signal, left));
+        joined.push([await abortable(joining, limit?.signal, left), registration]);
       }
     } catch (error) {
       await close();
@@ -161,10 +218,10 @@ export function createSubscriber(env: Environment, publish: Publisher["publish"]
     }
     return {
       pause() {
-        for (const dispatcher of joined) dispatcher.pause();
+        for (const [dispatcher] of joined) dispatcher.pause();
       },
       resume() {
-        for (const dispatcher of joined) dispatcher.resume();
+        for (const [dispatcher] of joined) dispatcher.resume();
       },
       close,
       async [Symbol.asyncDispose]() {
@@ -192,13 +249,19 @@ function checkSame(shared: Listening, wanted: Listening, given: Registration["op
     ["order", "byKey"],
     ["from", "from"],
     ["concurrency", "concurrency"],
+    ["deadLetter", "deadLetter"],
+    ["breaker", "breaker"],
   ] as const) {
-    if (given[option] === undefined || shared[name] === wanted[name]) continue;
+    if (given[option] === undefined || same(shared[name], wanted[name])) continue;
     throw new EventError(
       "invalid-option",
       `group "${shared.group}" has another "${option}" already, which its handlers share`,
     );
   }
+}
+
+function same(one: unknown, two: unknown): boolean {
+  return one === two || JSON.stringify(one) === JSON.stringify(two);
 }
 
 /** What a transport lacks and was asked for. */

@@ -37,6 +37,8 @@ export interface Capabilities {
   readonly delayedRedelivery?: boolean;
   /** Messages of one key reach a group in the order of publication; where not always, asked per destination and group. */
   readonly keyOrder?: boolean | ((destination: string, group: string | undefined) => boolean);
+  /** What is settled counts only up to the first message that is not: one that waits holds up what lies behind it. */
+  readonly contiguous?: boolean;
   /** Members of a group share the messages. */
   readonly groups?: boolean;
   /** Consumers may start in the past. */

@@ -4,6 +4,7 @@
  */
 import { EventError } from "../../core/errors.ts";
 import type { Capabilities, ConsumeSource, Transport } from "../../core/transport.ts";
+import type { DemandContext } from "./demand-context.ts";
 import type { ConsumerSource } from "./driver.ts";
 import { type KafkaTransportOptions, kafkaSettings } from "./options.ts";
 import { Publisher } from "./publisher.ts";
@@ -16,16 +17,24 @@ export type {
   ConsumerEvents,
   ConsumerSource,
   IncomingRecord,
+  KafkaAdmin,
   KafkaConsumer,
   KafkaDriver,
   KafkaProducer,
+  KafkaReader,
+  KafkaTransactions,
+  NewTopic,
   OutgoingRecord,
   PartitionOffset,
+  PartitionRange,
   ProduceFailure,
   ProduceReport,
   ProducerEvents,
   ProducerOptions,
+  TopicDescription,
   TopicPartition,
+  TopicSettings,
+  TransactionOptions,
 } from "./driver.ts";
 export type { Bound, KafkaTransportOptions } from "./options.ts";
 
@@ -40,6 +49,16 @@ export type { Bound, KafkaTransportOptions } from "./options.ts";
  * A partition that is taken away is drained, then fenced. A retry that waits at that moment is not waited for: the next
  * owner gets the message as a first attempt, as after a crash. Without a group every partition that exists is read,
  * nothing is joined and nothing is committed.
+ *
+ * Reading: `read` gives what is stored when it is called, partition after partition, without what transactions have
+ * aborted; an open transaction ends it before its first message. A position is `<partition>/<offset>`.
+ *
+ * Transactions: a publisher of `openTransactions` stores the messages of one call all or none, over several topics and
+ * partitions, and its name is Kafka's transactional id. None is seen before all are stored by a reader of committed
+ * messages, as this transport's consumers are; other programs have to ask for that. A message counts as stored while
+ * its transaction is open, so it delays those behind it. The publisher opened last owns the name: it undoes what an
+ * earlier one left, even one that was killed, and every call of that one rejects with `fenced`. Calls are stored in
+ * their order. Offsets that consumers commit are in no transaction: a message that is consumed may be handled twice.
  *
  * Throws `invalid-option` for options that cannot work.
  *
@@ -58,7 +77,16 @@ export function kafkaTransport(options: KafkaTransportOptions): Transport {
   const status = new StatusBoard();
   const publisher = new Publisher(settings, status);
   const subscriptions = new Set<KafkaSubscription>();
+  const context: DemandContext = { settings, status, running: new Set() };
   let closing = false;
+  const checkOpen = (): void => {
+    if (closing) throw new EventError("closed", `Transport ${settings.name} is closed`);
+  };
+  // What few processes need is loaded by those.
+  const load = (): Promise<typeof import("./on-demand.ts")> => {
+    checkOpen();
+    return import("./on-demand.ts");
+  };
   const capabilities: Capabilities = {
     system: "kafka",
     attributes: {
@@ -71,6 +99,7 @@ export function kafkaTransport(options: KafkaTransportOptions): Transport {
     redelivery: true,
     delayedRedelivery: true,
     keyOrder: true,
+    contiguous: true,
     groups: true,
     replay: true,
     maxMessageBytes: settings.maxMessageBytes,
@@ -82,7 +111,7 @@ export function kafkaTransport(options: KafkaTransportOptions): Transport {
     post: (message) => publisher.post(message),
     async consume(source, sink) {
       const wanted = consumerSource(source);
-      if (closing) throw new EventError("closed", `Transport ${settings.name} is closed`);
+      checkOpen();
       const subscription = new KafkaSubscription(settings, sink, status, (closed) => subscriptions.delete(closed));
       subscriptions.add(subscription);
       try {
@@ -94,6 +123,11 @@ export function kafkaTransport(options: KafkaTransportOptions): Transport {
       }
       return subscription;
     },
+    async *read(wanted) {
+      yield* (await load()).readStored(context, wanted);
+    },
+    ensure: async (spec) => (await load()).ensureTopic(context, spec),
+    openTransactions: async (name) => (await load()).openTransactions(context, name),
     health: () => ({ state: status.state, buffered: publisher.buffered, bufferedBytes: publisher.bufferedBytes }),
     onStatus: (listener) => status.listen(listener),
     flush: ({ signal } = {}) => publisher.flush(60_000, signal),
@@ -102,8 +136,10 @@ export function kafkaTransport(options: KafkaTransportOptions): Transport {
       const reports = [...subscriptions].map((each) => each.close({ deadlineMs }));
       const until = settings.clock.now() + deadlineMs;
       const unsettled = (await Promise.all(reports)).reduce((sum, report) => sum + report.unsettled, 0);
-      // Handlers publish while they finish: the producer goes last.
-      const unsent = await publisher.close(Math.max(0, until - settings.clock.now()));
+      // Handlers publish while they finish: what publishes goes last.
+      const leftMs = Math.max(0, until - settings.clock.now());
+      const ended = [...context.running].map((each) => each.close(leftMs));
+      const unsent = (await Promise.all([publisher.close(leftMs), ...ended])).reduce((sum, left) => sum + left, 0);
       status.closed();
       return { unsent, unsettled };
     },

@@ -66,6 +66,8 @@ export function createCollector(options: CollectorOptions): Scheduler {
   let active = 0;
   let held = 0;
   let paused = false;
+  /** How many batches may run though the rest is held; undefined: nothing is held. */
+  let probes: number | undefined;
   let stopping = false;
   let finishing = false;
   let idle: (() => void) | undefined;
@@ -102,7 +104,7 @@ export function createCollector(options: CollectorOptions): Scheduler {
   }
 
   function pump(waited = stopping): void {
-    while (active < concurrency && !paused && open.length > 0) {
+    while (active < concurrency && !paused && probes !== 0 && open.length > 0) {
       if (!waited && open.length < maxEvents) {
         if (timer) return;
         const leftMs = open[0]!.sinceMs + maxWaitMs - clock.now();
@@ -136,6 +138,7 @@ export function createCollector(options: CollectorOptions): Scheduler {
       behind?.push(item);
       return !behind;
     });
+    if (probes !== undefined) probes--;
     active++;
     void run(batch).then((results) => after(batch, results));
   }
@@ -228,7 +231,10 @@ export function createCollector(options: CollectorOptions): Scheduler {
   function stop(finish = false): Promise<void> {
     stopping = true;
     finishing = finish;
-    if (finish) paused = false;
+    if (finish) {
+      paused = false;
+      probes = undefined;
+    }
     pump();
     for (const { items } of lanes.values()) {
       giveBack([...items].filter(({ state }) => !finish || state === "pausing"));
@@ -250,6 +256,18 @@ export function createCollector(options: CollectorOptions): Scheduler {
     },
     resume: () => {
       paused = false;
+      pump();
+    },
+    hold: () => {
+      probes = 0;
+      rest();
+    },
+    probe: () => {
+      probes = 1;
+      pump();
+    },
+    unhold: () => {
+      probes = undefined;
       pump();
     },
   };

@@ -31,6 +31,12 @@ export interface Scheduler {
   held(): number;
   pause(): void;
   resume(): void;
+  /** Starts nothing, as `pause` does, but for what {@link probe} lets through. */
+  hold(): void;
+  /** Lets one run through while it is held: one that waits, or the next that comes. */
+  probe(): void;
+  /** Undoes {@link hold}. */
+  unhold(): void;
 }
 
 interface Item {
@@ -68,6 +74,8 @@ export function createScheduler({ clock, concurrency, byKey, run, done }: Schedu
   let held = 0;
   let arrivals = 0;
   let paused = false;
+  /** How many may run though the rest is held; undefined: nothing is held. */
+  let probes: number | undefined;
   let stopping = false;
   let finishing = false;
   let idle: (() => void) | undefined;
@@ -108,7 +116,7 @@ export function createScheduler({ clock, concurrency, byKey, run, done }: Schedu
   }
 
   function pump(): void {
-    while (active < concurrency && head < ready.length && !paused) {
+    while (active < concurrency && head < ready.length && !paused && probes !== 0) {
       const item = ready[head]!;
       ready[head++] = undefined; // nor is what it carries held until the array is shortened
       if (head === ready.length) head = ready.length = 0;
@@ -118,6 +126,7 @@ export function createScheduler({ clock, concurrency, byKey, run, done }: Schedu
         release(item); // of a lane that was being revoked
         continue;
       }
+      if (probes !== undefined) probes--;
       active++;
       item.state = "running";
       item.lane.furthest = Math.max(item.lane.furthest, item.order);
@@ -183,7 +192,10 @@ export function createScheduler({ clock, concurrency, byKey, run, done }: Schedu
     lanes.delete(name); // should it come back, it comes back as another
     return new Promise((resolve) => {
       lane.emptied = resolve;
-      releaseWhere(lane, (item) => paused || item.state === "pausing" || item.order > lane.furthest);
+      releaseWhere(
+        lane,
+        (item) => paused || probes !== undefined || item.state === "pausing" || item.order > lane.furthest,
+      );
       if (lane.items.size === 0) resolve();
     });
   }
@@ -192,6 +204,7 @@ export function createScheduler({ clock, concurrency, byKey, run, done }: Schedu
     stopping = true;
     finishing = finish;
     paused = false;
+    probes = undefined;
     for (const lane of lanes.values()) releaseWhere(lane, ({ state }) => !finish || state === "pausing");
     pump();
     return new Promise((resolve) => {
@@ -210,6 +223,17 @@ export function createScheduler({ clock, concurrency, byKey, run, done }: Schedu
     },
     resume: () => {
       paused = false;
+      pump();
+    },
+    hold: () => {
+      probes = 0;
+    },
+    probe: () => {
+      probes = 1;
+      pump();
+    },
+    unhold: () => {
+      probes = undefined;
       pump();
     },
   };

@@ -1,4 +1,5 @@
 import type { Counter, Histogram, Meter, UpDownCounter } from "@opentelemetry/api";
+import type { Happening } from "../reception.ts";
 import type { TransportSubscription } from "../transport.ts";
 import { messages, seconds } from "./metrics.ts";
 
@@ -12,8 +13,8 @@ export interface ConsumeInstruments {
   readonly latency: Histogram;
   /** `waybill.delivery.in_flight` */
   readonly inFlight: UpDownCounter;
-  /** `waybill.delivery.unhandled`: settled without a handler for their type */
-  readonly unhandled: Counter;
+  /** Counters of what happens beside the handling, by name. */
+  readonly happened: Readonly<Record<Happening, Counter>>;
 }
 
 /** A group and what is subscribed for it. */
@@ -36,6 +37,15 @@ export function consumeInstruments(meter: Meter, observed: () => Iterable<Observ
     process: meter.createHistogram("messaging.process.duration", seconds),
     latency: meter.createHistogram("waybill.delivery.latency", seconds),
     inFlight: meter.createUpDownCounter("waybill.delivery.in_flight", messages),
-    unhandled: meter.createCounter("waybill.delivery.unhandled", messages),
+    happened: {
+      // Settled without a handler for their type.
+      unhandled: meter.createCounter("waybill.delivery.unhandled", messages),
+      retry: meter.createCounter("waybill.delivery.retries", messages),
+      "dead-letter": meter.createCounter("waybill.delivery.dead_letters", messages),
+      // Handled before, and so not again.
+      repeated: meter.createCounter("waybill.delivery.repeated", messages),
+      // Copies for another group.
+      "other-group": meter.createCounter("waybill.delivery.other_group", messages),
+    },
   };
 }

@@ -97,8 +97,8 @@ export const busControls: readonly Control[] = [
   {
     id: "bus.unreadable-settled",
     guard: "a message that cannot be read is settled and not repeated",
-    file: "core/reception.ts",
-    from: 'const again = failure.retryable || failure.code === "closed" || failure.code === "aborted";',
+    file: "core/delivery/retry-policy.ts",
+    from: 'const again = classify ? classify(error) === "retry" : error.retryable;',
     to: "const again = true;",
     tests: [bus],
   },

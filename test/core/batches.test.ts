@@ -9,6 +9,7 @@ import {
   createEventBus,
   defineEvents,
   EventError,
+  fixedBackoff,
   type SubscribeOptions,
 } from "waybill";
 import { memoryTransport } from "waybill/memory";
@@ -25,6 +26,7 @@ const events = defineEvents({
 });
 
 const limits: BatchLimits = { maxEvents: 3, maxWaitMs: 100 };
+const everySecond = { backoff: fixedBackoff(1_000) };
 
 class Reader extends MetricReader {
   protected async onForceFlush(): Promise<void> {}
@@ -145,7 +147,7 @@ describe("when a handler of batches fails", () => {
         seen.push(entries.map(({ event, delivery }) => `${delivery.key}${event.data.n}:${delivery.attempt}`).join(" "));
         if (seen.length === 1) throw new Error("not yet");
       },
-      { group: "g", batch: { maxEvents: 4, maxWaitMs: 100 } },
+      { group: "g", batch: { maxEvents: 4, maxWaitMs: 100 }, retry: everySecond },
     );
     await place("a", 1, 2, 3);
     await clock.advance(500);
@@ -212,7 +214,7 @@ describe("when a handler of batches fails", () => {
         entries[0]!.delivery.fail(new Error("no"));
         throw new Error("none");
       },
-      { group: "g", batch: limits, order: "none" },
+      { group: "g", batch: limits, order: "none", retry: everySecond },
     );
     await place("a", 1, 2, 3);
     await clock.advance(1050);

@@ -9,6 +9,7 @@ import {
   defineEvents,
   EventError,
   type envelope,
+  fixedBackoff,
   type HandlerDelivery,
   type Transport,
 } from "waybill";
@@ -400,7 +401,7 @@ describe("waiting and closing", () => {
         attempts++;
         await target.publish("x", {});
       },
-      { group: "g" },
+      { group: "g", retry: { backoff: fixedBackoff(1_000) } },
     );
     await bus.publish("order.shipped", { orderId: "o-1" });
     await clock.advance(2_500);

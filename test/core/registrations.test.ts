@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { createRetryPolicy } from "../../core/delivery/retry-policy.ts";
 import { matches } from "../../core/pattern.ts";
 import { overlap } from "../../core/pattern-overlap.ts";
 import type { Registration } from "../../core/reception.ts";
@@ -34,7 +35,12 @@ test("finds handlers and rivals as a list that is read from its start does, what
           const rival = registrations.rivalOf(each.pattern);
           expect(rivals.length === 0 ? rival === undefined : rivals.includes(rival!)).toBe(true);
           if (rivals.length > 0) continue;
-          const made: Registration = { pattern: each.pattern, handler: () => undefined, options: {} };
+          const made: Registration = {
+            pattern: each.pattern,
+            handler: () => undefined,
+            options: {},
+            policy: createRetryPolicy({}, 1),
+          };
           registrations.add(made);
           list.push(made);
         }

@@ -1,5 +1,5 @@
 import { describe, expect, test, vi } from "vitest";
-import { createEventBus, EventError } from "waybill";
+import { createEventBus, EventError, fixedBackoff } from "waybill";
 import { memoryTransport } from "waybill/memory";
 import { fakeClock } from "waybill/testing";
 import { arktypeEvents, miniEvents, valibotEvents, zodEvents } from "./schemas.ts";
@@ -135,7 +135,7 @@ describe.each(rejecting)("an asynchronous schema of %s that fails itself", (_, e
     const failed = await bus.publish("named", { name: "broken" }).catch((error: unknown) => error);
     expect(failed).toBeInstanceOf(EventError);
     expect(failed).toMatchObject({ code: "invalid-data", retryable: true, message: "the look-up failed" });
-    await bus.subscribe("named", () => undefined, { group: "g" });
+    await bus.subscribe("named", () => undefined, { group: "g", retry: { backoff: fixedBackoff(1_000) } });
     await plain.publish("named", { name: "broken" });
     await clock.advance(1500);
     expect(errors.map((error) => error.code)).toEqual(["invalid-data", "invalid-data"]);

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { createEventBus, EventError } from "waybill";
+import { createEventBus, EventError, fixedBackoff } from "waybill";
 import { fakeClock } from "waybill/testing";
 import { handFedTransport } from "./hand-fed-transport.ts";
 
@@ -61,7 +61,7 @@ describe("a verdict", () => {
       const failing = (): void => {
         throw new Error("not today");
       };
-      await bus.subscribe("t", failing, { group: "g" });
+      await bus.subscribe("t", failing, { group: "g", ...(redelivery && { retry: { backoff: fixedBackoff(1_000) } }) });
       const fed = fake.feed(1);
       await clock.advance(0);
       expect([fed.verdicts, errors]).toEqual([[verdict], ["handler-failed"]]);

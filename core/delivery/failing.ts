@@ -1,0 +1,165 @@
+import type { Context } from "@opentelemetry/api";
+import type { Environment } from "../environment.ts";
+import { EventError } from "../errors.ts";
+import type { CloudEvent } from "../event.ts";
+import type { Reception, Registration } from "../reception.ts";
+import type { Delivery, Verdict } from "../transport.ts";
+import { type AttemptRecord, failedAgain, noAttempts } from "./attempt-log.ts";
+import type { LetterReason } from "./letter.ts";
+import { Postponed } from "./once.ts";
+import type { RunResult } from "./scheduler.ts";
+
+/** What the handler asked for by `retryAfter` or `deadLetter`. */
+export type Request =
+  | { readonly kind: "retry"; readonly delayMs: number }
+  | { readonly kind: "dead-letter"; readonly reason: string };
+
+/** A delivery that did not end well. */
+export interface Failed {
+  readonly delivery: Delivery;
+  readonly attempt: number;
+  readonly event: CloudEvent | undefined;
+  readonly registration: Registration | undefined;
+  /** What was known before this attempt. */
+  readonly record: AttemptRecord | undefined;
+  readonly request?: Request | undefined;
+  /** Whether the handler ran. */
+  readonly handled: boolean;
+  /** Of the span that handled it. */
+  readonly context: Context | undefined;
+}
+
+/** Decides what becomes of deliveries that failed. */
+export interface Failing {
+  /** A result only where it is to run again in place. */
+  fail(reason: unknown, failed: Failed): RunResult | Promise<RunResult>;
+  /** Gives up without another attempt. */
+  giveUp(reason: LetterReason, failure: EventError, failed: Failed): Promise<RunResult>;
+}
+
+/** Pause before a dead letter that could not be stored is tried again, and before what was not to blame comes again. */
+const storeAgainMs = 5_000;
+
+/** Makes what decides for a reception. */
+export function createFailing({ clock, report }: Environment, reception: Reception): Failing {
+  const { attempts, group, inPlace, transport } = reception;
+
+  function settle(delivery: Delivery, verdict: Verdict): void {
+    reception.settling(delivery.settle(verdict), delivery);
+  }
+
+  /** Lets it come again, in place or by the broker. */
+  function again({ delivery }: Failed, delayMs: number): RunResult {
+    if (delivery.signal.aborted) return undefined; // the next owner gets it
+    if (inPlace) return { retryAfterMs: delayMs };
+    settle(delivery, { kind: "retry", delayMs });
+    return undefined;
+  }
+
+  /** It comes again, and what is known stays as it was. */
+  function postpone(
+    failed: Failed,
+    delayMs: number,
+    record = failed.record ?? noAttempts,
+  ): RunResult | Promise<RunResult> {
+    const { delivery, attempt } = failed;
+    const shared = attempts.again(delivery, attempt, record);
+    return shared ? shared.then(() => again(failed, delayMs)) : again(failed, delayMs);
+  }
+
+  function done({ delivery }: Failed, verdict: Verdict): undefined {
+    attempts.over(delivery);
+    settle(delivery, verdict);
+    return undefined;
+  }
+
+  async function giveUp(why: LetterReason, failure: EventError, failed: Failed): Promise<RunResult> {
+    const { delivery, context } = failed;
+    const letters = reception.letters();
+    if (!letters) return done(failed, { kind: "reject", reason: failure.code });
+    const record = failed.record ?? noAttempts;
+    try {
+      const parkedKey = letters.parks ? delivery.message.key : undefined;
+      const given = { delivery, transport, group, reason: why, failure, record, nowMs: clock.now(), parkedKey };
+      const id = await letters.store(given, context);
+      if (parkedKey !== undefined) await reception.parked()?.park(delivery, parkedKey, id);
+      reception.count("dead-letter", { reason: why });
+      return done(failed, { kind: "ack" });
+    } catch (reason) {
+      tell(EventError.from(reason), failed);
+      // Nothing is settled, and the handler is not asked again: only the letter is missing.
+      return await postpone(failed, storeAgainMs, { ...record, gaveUp: why });
+    }
+  }
+
+  function tell(failure: EventError, { delivery, attempt, event }: Failed): void {
+    const { message, position } = delivery;
+    report(failure, { transport, destination: message.destination, position, attempt, event });
+  }
+
+  function fail(reason: unknown, failed: Failed): RunResult | Promise<RunResult> {
+    const { delivery, registration, request, handled } = failed;
+    if (reason instanceof Postponed) {
+      reception.breaker()?.inconclusive();
+      return delivery.signal.aborted ? undefined : postpone(failed, reason.delayMs);
+    }
+    const failure = EventError.from(reason, "handler-failed", true);
+    tell(failure, failed);
+    if (delivery.signal.aborted) return undefined; // not ours any more: the next owner gets it
+    // What failed because something else was closed or given up is no fault of the event.
+    const unfinished = failure.code === "closed" || failure.code === "aborted";
+    if (unfinished && reception.closing()) {
+      if (inPlace) return { retryAfterMs: 0 };
+      delivery.release();
+      return undefined;
+    }
+    const breaker = reception.breaker();
+    if (!handled || !(failure.retryable || unfinished) || request) breaker?.inconclusive();
+    else if (breaker?.failed()) return postpone(failed, breaker.openMs);
+    const record = failedAgain(failed.record ?? noAttempts, failure, clock.now());
+    const now = { ...failed, record };
+    if (request?.kind === "dead-letter") return giveUp("requested", failure, now);
+    const policy = reception.policy(registration);
+    const retryable = unfinished && !failure.retryable;
+    const judged = retryable ? new EventError(failure.code, failure.message, { cause: failure, retryable }) : failure;
+    const decision = policy.decide(record, judged, clock.now());
+    const delayMs = request?.delayMs ?? (decision.kind === "retry" ? decision.delayMs : 0);
+    if (decision.kind === "retry" || (request && record.count < policy.attempts)) {
+      reception.count("retry", {});
+      return retry(now, policy.maxInPlaceMs, policy.escalate, delayMs, record);
+    }
+    return giveUp(whyGivenUp(failure, failed, judged.retryable), failure, now);
+  }
+
+  function retry(
+    failed: Failed,
+    maxInPlaceMs: number,
+    escalate: boolean,
+    delayMs: number,
+    record: AttemptRecord,
+  ): RunResult | Promise<RunResult> {
+    const held = reception.holdsUp;
+    if (held && escalate && delayMs > maxInPlaceMs) {
+      const { delivery } = failed;
+      return reception
+        .retries()!
+        .move(delivery, record, delayMs)
+        .then(
+          () => done(failed, { kind: "ack" }),
+          (reason) => {
+            tell(EventError.from(reason), failed);
+            return postpone(failed, maxInPlaceMs, record);
+          },
+        );
+    }
+    return postpone(failed, held ? Math.min(delayMs, maxInPlaceMs) : delayMs, record);
+  }
+
+  return { fail, giveUp };
+}
+
+function whyGivenUp({ code }: EventError, { event, handled }: Failed, retryable: boolean): LetterReason {
+  if (!event) return "unreadable";
+  if (!handled && code === "invalid-data") return "invalid";
+  return retryable ? "attempts-exhausted" : "not-retryable";
+}
