@@ -130,6 +130,100 @@ export interface KafkaConsumer {
   close(): Promise<void>;
 }
 
+/** What can be read of a partition now. */
+export interface PartitionRange {
+  /** From 0. */
+  readonly partition: number;
+  /** The first offset that is still stored. */
+  readonly low: number;
+  /** The offset behind the last one that no open transaction can still take back. */
+  readonly end: number;
+}
+
+/** Reads what is stored, one partition at a time: in no group, without commits, and nothing that was aborted. */
+export interface KafkaReader {
+  /** Every partition, in order. Rejects with `invalid-destination` for a missing topic, which is not created. */
+  ranges(): Promise<readonly PartitionRange[]>;
+  /** Goes on in this partition at this offset, and forgets the one before. No `poll` may be under way. */
+  start(partition: number, offset: number): void;
+  /** At most `max` records, waiting a short while (about 100 ms) for the first. */
+  poll(max: number): Promise<readonly IncomingRecord[]>;
+  /** Everything below was polled, or is nothing to be read: aborted, compacted or a marker. Undefined: not known yet. */
+  reached(): number | undefined;
+  /** Ends the reading. */
+  close(): Promise<void>;
+}
+
+/** A topic as its brokers describe it. */
+export interface TopicDescription {
+  /** How many it has. */
+  readonly partitions: number;
+  /** How many brokers keep each of them. */
+  readonly replicas: number;
+  /** Each of them has a leader. */
+  readonly led: boolean;
+}
+
+/** Settings of a topic. Undefined: the brokers do not tell this client. */
+export interface TopicSettings {
+  /** Whether records go that a later one of their key has replaced. */
+  readonly compacts: boolean | undefined;
+  /** Whether records go that are too old or too many. */
+  readonly deletes: boolean | undefined;
+  /** The largest batch of records it takes, in bytes. */
+  readonly maxMessageBytes: number | undefined;
+}
+
+/** A topic to create. */
+export interface NewTopic {
+  /** A plain name. */
+  readonly topic: string;
+  /** At least 1. */
+  readonly partitions: number;
+  /** At least 1. */
+  readonly replicas: number;
+  /** By Kafka's own names, such as `cleanup.policy`. */
+  readonly config: Readonly<Record<string, string>>;
+}
+
+/** Looks at topics and creates them. */
+export interface KafkaAdmin {
+  /**
+   * Undefined where there is no such topic. With `create` it is looked up as a consumer does: created where the brokers
+   * do that by themselves, else it rejects with `invalid-destination`.
+   */
+  describe(topic: string, create: boolean): Promise<TopicDescription | undefined>;
+  /** Changes nothing. */
+  settings(topic: string): Promise<TopicSettings>;
+  /** False: there is one already. Rejects with `denied` where the brokers do not allow it. */
+  create(topic: NewTopic): Promise<boolean>;
+  /** Ends the connection. */
+  close(): Promise<void>;
+}
+
+/** The one producer of a transactional id. */
+export interface KafkaTransactions {
+  /**
+   * Stores all records or none; one call at a time. Undefined: all are stored. A failure that is not `fatal` was undone,
+   * or will be before the next begins; `unknown`, when the answer to the commit is missing, is always fatal. Its code is
+   * `fenced` once another producer has the id. `signal` gives up what is not being committed yet: `committing` is called
+   * right before.
+   */
+  store(
+    records: readonly OutgoingRecord[],
+    signal: AbortSignal,
+    committing: () => void,
+  ): Promise<ProduceFailure | undefined>;
+  /** Gives up what is not stored. */
+  close(timeoutMs: number): Promise<void>;
+}
+
+/** What the transport asks of the producer of a transactional id. */
+export interface TransactionOptions extends ProducerOptions {
+  /** The transactional id. */
+  readonly name: string;
+}
+
 /** A Kafka client library, behind what the transport needs of one. */
 export interface KafkaDriver {
   /** For errors and logs. */
@@ -140,6 +234,15 @@ export interface KafkaDriver {
   openProducer(options: ProducerOptions, events: ProducerEvents): Promise<KafkaProducer>;
   /** Connects and subscribes. Rejects as {@link openProducer} does, and with `invalid-destination` for a missing topic. */
   openConsumer(source: ConsumerSource, events: ConsumerEvents): Promise<KafkaConsumer>;
+  /** Connects. Rejects as {@link openProducer} does. Without it `read` is `unsupported`. */
+  openReader?(topic: string, events: ConnectionEvents): Promise<KafkaReader>;
+  /** Connects. Rejects as {@link openProducer} does. Without it `ensure` is `unsupported`. */
+  openAdmin?(events: ConnectionEvents): Promise<KafkaAdmin>;
+  /**
+   * Connects, fences every earlier producer of the id and undoes what it left. Rejects as {@link openProducer} does.
+   * Without it `openTransactions` is `unsupported`.
+   */
+  openTransactions?(options: TransactionOptions, events: ConnectionEvents): Promise<KafkaTransactions>;
 }
 
 /** What the transport asks of a producer. */

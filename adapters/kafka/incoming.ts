@@ -23,6 +23,10 @@ export class KafkaMessage implements IncomingMessage {
     this.timestampMs = record.timestampMs;
   }
 
+  get position(): string {
+    return `${this.partition}/${this.offset}`;
+  }
+
   get headers(): HeaderCarrier {
     this.#headers ??= new KafkaHeaders(this.#record.headers);
     return this.#headers;

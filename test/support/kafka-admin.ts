@@ -14,6 +14,11 @@ const int32 = (n: number): Buffer => {
   bytes.writeInt32BE(n);
   return bytes;
 };
+const int64 = (n: bigint): Buffer => {
+  const bytes = Buffer.alloc(8);
+  bytes.writeBigInt64BE(n);
+  return bytes;
+};
 const text = (value: string): Buffer => Buffer.concat([int16(Buffer.byteLength(value)), Buffer.from(value)]);
 const list = (items: readonly Buffer[]): Buffer => Buffer.concat([int32(items.length), ...items]);
 
@@ -23,6 +28,10 @@ class Answer {
   constructor(bytes: Buffer) {
     this.#bytes = bytes;
   }
+  int8(): number {
+    this.#at += 1;
+    return this.#bytes.readInt8(this.#at - 1);
+  }
   int16(): number {
     this.#at += 2;
     return this.#bytes.readInt16BE(this.#at - 2);
@@ -30,6 +39,10 @@ class Answer {
   int32(): number {
     this.#at += 4;
     return this.#bytes.readInt32BE(this.#at - 4);
+  }
+  int64(): bigint {
+    this.#at += 8;
+    return this.#bytes.readBigInt64BE(this.#at - 8);
   }
   text(): string | null {
     const length = this.int16();
@@ -97,6 +110,50 @@ async function leaders(port: number, topic: string): Promise<number[]> {
     });
   });
   return topics.flat();
+}
+
+/** The next offset to be written, whatever transactions are open. */
+export async function logEnd(port: number, topic: string, partition: number): Promise<number> {
+  const partitions = list([Buffer.concat([int32(partition), int64(-1n)])]);
+  const answer = await ask(port, 2, 1, Buffer.concat([int32(-1), list([Buffer.concat([text(topic), partitions])])]));
+  const [offset] = answer.list(() => {
+    answer.text();
+    return answer.list(() => {
+      answer.int32();
+      answer.int16();
+      answer.int64();
+      return Number(answer.int64());
+    })[0]!;
+  });
+  return offset!;
+}
+
+/** Settings of a topic, by Kafka's own names. */
+export async function topicConfig(port: number, topic: string): Promise<Record<string, string | null>> {
+  const resource = Buffer.concat([int8(2), text(topic), int32(-1)]);
+  const answer = await ask(port, 32, 1, Buffer.concat([list([resource]), int8(0)]));
+  answer.int32();
+  const [config] = answer.list(() => {
+    const code = answer.int16();
+    if (code !== 0) throw new Error(`Kafka did not describe ${topic}: ${code}`);
+    answer.text();
+    answer.int8();
+    answer.text();
+    return answer.list(() => {
+      const entry = [answer.text()!, answer.text()] as const;
+      answer.int8();
+      answer.int8();
+      answer.int8();
+      answer.list(() => [answer.text(), answer.text(), answer.int8()]);
+      return entry;
+    });
+  });
+  return Object.fromEntries(config!);
+}
+
+/** How many partitions a topic has. */
+export async function partitionsOf(port: number, topic: string): Promise<number> {
+  return (await leaders(port, topic)).length;
 }
 
 /** The ids of the groups the broker knows. */

@@ -14,7 +14,7 @@ export interface ConfluentDriverOptions extends DriverOptions {
   readonly lingerMs?: number | undefined;
   /**
    * Further settings of librdkafka by their own names, for both clients; they win over this driver's. Those on which
-   * the transport's guarantees rest (`enable.auto.commit`, `group.id` and the callbacks) are refused.
+   * the transport's guarantees rest (`enable.auto.commit`, `group.id`, `isolation.level`, `transactional.id` and the callbacks) are refused.
    */
   readonly config?: Readonly<Record<string, string | number | boolean>> | undefined;
 }
@@ -40,6 +40,8 @@ const reserved = [
   "enable.auto.commit",
   "auto.commit.enable",
   "enable.auto.offset.store",
+  "isolation.level",
+  "transactional.id",
   "rebalance_cb",
   "offset_commit_cb",
   "dr_cb",

@@ -37,5 +37,10 @@ export function confluentDriver(options: ConfluentDriverOptions): KafkaDriver {
     openProducer: async ({ maxMessageBytes }, events) =>
       openProducer(await loadVendor(), options, maxMessageBytes, events),
     openConsumer: async (source, events) => openConsumer(await loadVendor(), options, source, events),
+    openReader: async (topic, events) =>
+      (await import("./reader.ts")).openReader(await loadVendor(), options, topic, events),
+    openAdmin: async (events) => (await import("./admin.ts")).openAdmin(await loadVendor(), options, events),
+    openTransactions: async (wanted, events) =>
+      (await import("./transactions.ts")).openTransactions(await loadVendor(), options, wanted, events),
   };
 }

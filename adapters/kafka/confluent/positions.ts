@@ -60,7 +60,8 @@ export class StartPositions {
   }
 }
 
-async function partitionsOf(connection: Connection, topic: string): Promise<TopicPartition[]> {
+/** The partitions of a topic, which is created where the broker allows that. Rejects with `invalid-destination`. */
+export async function partitionsOf(connection: Connection, topic: string): Promise<TopicPartition[]> {
   // Asking for a missing topic creates it where the broker allows that, which takes a moment.
   for (const until = Date.now() + topicMs; Date.now() < until; ) {
     const metadata = await connection.metadata(topic, requestMs).catch(() => undefined);

@@ -7,6 +7,8 @@ export interface VendorError {
   readonly code: number;
   readonly message: string;
   readonly isFatal?: boolean;
+  readonly isRetriable?: boolean;
+  readonly isTxnRequiresAbort?: boolean;
 }
 
 /** A record as the binding hands it over. */
@@ -73,10 +75,58 @@ export interface VendorProducer extends VendorClient {
   setPollInBackground(on: boolean): unknown;
   flush(timeoutMs: number, done: VendorCallback): unknown;
   disconnect(timeoutMs: number, done: VendorCallback): unknown;
+  initTransactions(timeoutMs: number, done: VendorCallback): unknown;
+  beginTransaction(done: VendorCallback): unknown;
+  commitTransaction(timeoutMs: number, done: VendorCallback): unknown;
+  abortTransaction(timeoutMs: number, done: VendorCallback): unknown;
+}
+
+/** What a read position met: everything before it was handed over. */
+export interface VendorEnd {
+  readonly topic: string;
+  readonly partition: number;
+  readonly offset: number;
+}
+
+/** A topic as librdkafka's admin describes it. */
+export interface VendorTopic {
+  readonly name: string;
+  readonly error?: VendorError;
+  readonly partitions?: readonly {
+    readonly partition: number;
+    readonly leader?: { readonly id: number };
+    readonly replicas: readonly unknown[];
+  }[];
+}
+
+/** librdkafka's admin, over the connections of another client. */
+export interface VendorAdmin {
+  createTopic(
+    topic: {
+      topic: string;
+      num_partitions: number;
+      replication_factor: number;
+      config: Readonly<Record<string, string>>;
+    },
+    timeoutMs: number,
+    done: VendorCallback,
+  ): void;
+  describeTopics(
+    topics: readonly string[],
+    options: { timeout: number },
+    done: VendorCallback<readonly VendorTopic[]>,
+  ): void;
+  deleteRecords(
+    records: readonly VendorPartition[],
+    options: { timeout: number; operationTimeout: number },
+    done: VendorCallback<readonly { readonly error?: VendorError }[]>,
+  ): void;
 }
 
 /** librdkafka's consumer. */
-export interface VendorConsumer extends VendorClient {
+export interface VendorConsumer extends Omit<VendorClient, "on"> {
+  on(event: "event.error" | "error", listener: (error: VendorError) => void): unknown;
+  on(event: "partition.eof", listener: (end: VendorEnd) => void): unknown;
   subscribe(topics: readonly string[]): unknown;
   unsubscribe(): unknown;
   consume(max: number, done: VendorCallback<readonly VendorMessage[]>): void;
@@ -108,6 +158,7 @@ export type VendorConfig = Record<string, unknown>;
 export interface Vendor {
   readonly Producer: new (config: VendorConfig, topicConfig: VendorConfig) => VendorProducer;
   readonly KafkaConsumer: new (config: VendorConfig, topicConfig: VendorConfig) => VendorConsumer;
+  readonly AdminClient: { createFrom(client: VendorConsumer): VendorAdmin };
 }
 
 /** Loads the client library when it is first needed. Rejects with `peer-missing` where it is not installed. */

@@ -97,6 +97,12 @@ export class Fetcher {
     return this.#partitions.get(idOf(partition))?.watermarks;
   }
 
+  /** Everything below was taken, or is nothing to be read. Undefined while something waits to be taken. */
+  reached(partition: TopicPartition): number | undefined {
+    const found = this.#partitions.get(idOf(partition));
+    return found?.length === 0 ? Number(found.position) : undefined;
+  }
+
   close(): void {
     this.#closed = true;
     clearTimeout(this.#again);

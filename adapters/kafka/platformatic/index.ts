@@ -6,7 +6,6 @@
 import type { KafkaDriver } from "../driver.ts";
 import { encode } from "../utf8.ts";
 import { checkOptions, type PlatformaticDriverOptions } from "./config.ts";
-import { openConsumer } from "./consumer.ts";
 import { openProducer } from "./producer.ts";
 import { loadVendor } from "./vendor.ts";
 
@@ -38,6 +37,12 @@ export function platformaticDriver(options: PlatformaticDriverOptions): KafkaDri
     name: "platformatic",
     encode,
     openProducer: async (_, events) => openProducer(await loadVendor(), options, events),
-    openConsumer: async (source, events) => openConsumer(await loadVendor(), options, source, events),
+    openConsumer: async (source, events) =>
+      (await import("./consumer.ts")).openConsumer(await loadVendor(), options, source, events),
+    openReader: async (topic, events) =>
+      (await import("./reader.ts")).openReader(await loadVendor(), options, topic, events),
+    openAdmin: async (events) => (await import("./admin.ts")).openAdmin(await loadVendor(), options, events),
+    openTransactions: async ({ name }, events) =>
+      (await import("./transactions.ts")).openTransactions(await loadVendor(), options, name, events),
   };
 }

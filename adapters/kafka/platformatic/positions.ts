@@ -7,8 +7,9 @@ import type { VendorConsumer } from "./vendor.ts";
 
 const requestMs = 5_000;
 const topicMs = 10_000;
-const earliest = -2n;
-const latest = -1n;
+/** Kafka's names for the ends of a partition. */
+export const earliest: bigint = -2n;
+export const latest: bigint = -1n;
 
 export const idOf = ({ topic, partition }: TopicPartition): string => `${topic}/${partition}`;
 
@@ -40,7 +41,7 @@ export class StartPositions {
     }
     if (this.#source.from === "new") {
       try {
-        for (const [id, offset] of await this.#listed(found, latest)) this.#ends.set(id, offset);
+        for (const [id, offset] of await listedOffsets(this.#reader, found, latest)) this.#ends.set(id, offset);
       } catch (error) {
         throw toEventError(error, "Kafka did not tell where a topic ends");
       }
@@ -53,7 +54,7 @@ export class StartPositions {
     if (partitions.length === 0) return [];
     const committed = member ? await this.#committed(partitions, member) : new Map<string, number>();
     const unknown = partitions.filter((each) => !committed.has(idOf(each)) && !this.#ends.has(idOf(each)));
-    const begins = await this.#listed(unknown, earliest);
+    const begins = await listedOffsets(this.#reader, unknown, earliest);
     return partitions.map((each) => {
       const id = idOf(each);
       const stored = committed.get(id);
@@ -72,23 +73,28 @@ export class StartPositions {
     }
     return committed;
   }
+}
 
-  async #listed(partitions: readonly TopicPartition[], timestamp: bigint): Promise<Map<string, number>> {
-    const found = new Map<string, number>();
-    if (partitions.length === 0) return found;
-    const wanted = byTopic(partitions);
-    const options = { topics: [...wanted.keys()], partitions: Object.fromEntries(wanted), timestamp };
-    const answer = await askLeader(
-      () => limited(this.#reader.listOffsets(options), requestMs),
-      apiCodeOf,
-      () => this.#reader.clearMetadata(),
-    );
-    for (const each of partitions) {
-      const offset = answer.get(each.topic)?.[each.partition];
-      if (offset !== undefined && offset >= 0n) found.set(idOf(each), Number(offset));
-    }
-    return found;
+/** Where these partitions begin or end, as the client's isolation lets it read them. */
+export async function listedOffsets(
+  reader: VendorConsumer,
+  partitions: readonly TopicPartition[],
+  which: bigint,
+): Promise<Map<string, number>> {
+  const found = new Map<string, number>();
+  if (partitions.length === 0) return found;
+  const wanted = byTopic(partitions);
+  const options = { topics: [...wanted.keys()], partitions: Object.fromEntries(wanted), timestamp: which };
+  const answer = await askLeader(
+    () => limited(reader.listOffsets(options), requestMs),
+    apiCodeOf,
+    () => reader.clearMetadata(),
+  );
+  for (const each of partitions) {
+    const offset = answer.get(each.topic)?.[each.partition];
+    if (offset !== undefined && offset >= 0n) found.set(idOf(each), Number(offset));
   }
+  return found;
 }
 
 function byTopic(partitions: readonly TopicPartition[]): Map<string, number[]> {

@@ -6,6 +6,7 @@ import { EventError } from "../../../core/errors.ts";
 export interface VendorPartition {
   readonly leader: number;
   readonly leaderEpoch: number;
+  readonly replicas?: readonly number[];
 }
 
 /** A topic as the brokers describe it. */
@@ -49,6 +50,38 @@ export interface VendorOffset {
 /** The client's producer. */
 export interface VendorProducer extends VendorClient {
   send(options: { messages: readonly VendorMessage[] }): Promise<{ readonly offsets?: readonly VendorOffset[] }>;
+}
+
+/** Which producer of a transactional id this is. */
+export interface VendorProducerInfo {
+  readonly producerId: bigint;
+  readonly producerEpoch: number;
+}
+
+/** One transaction. Until something is sent in it the brokers know nothing of it. */
+export interface VendorTransaction {
+  send(options: { messages: readonly VendorMessage[] }): Promise<unknown>;
+  commit(): Promise<void>;
+  abort(): Promise<void>;
+}
+
+/** The client's producer, with a transactional id. */
+export interface VendorTransactions extends VendorClient {
+  readonly producerId: bigint | undefined;
+  readonly producerEpoch: number | undefined;
+  beginTransaction(options: Partial<VendorProducerInfo>): Promise<VendorTransaction>;
+}
+
+/** The client's admin. It takes whatever its `close` is given for a callback. */
+export interface VendorAdmin extends Omit<VendorClient, "close"> {
+  close(): Promise<void>;
+  createTopics(options: {
+    topics: { topic: string; partitions: number; replicas: number }[];
+    configs: { name: string; value: string }[];
+  }): Promise<unknown>;
+  describeConfigs(options: {
+    resources: { resourceType: number; resourceName: string; configurationKeys: string[] }[];
+  }): Promise<readonly { readonly configs: readonly { readonly name: string; readonly value?: string | null }[] }[]>;
 }
 
 /** A record inside a batch. */
@@ -133,8 +166,9 @@ export type VendorConfig = Record<string, unknown>;
 
 /** The module. */
 export interface Vendor {
-  readonly Producer: new (config: VendorConfig) => VendorProducer;
+  readonly Producer: new (config: VendorConfig) => VendorProducer & VendorTransactions;
   readonly Consumer: new (config: VendorConfig) => VendorConsumer;
+  readonly Admin: new (config: VendorConfig) => VendorAdmin;
 }
 
 /** Loads the client library when it is first needed. Rejects with `peer-missing` where it is not installed. */

@@ -1,0 +1,100 @@
+import type { EventError } from "../../../core/errors.ts";
+import type { ConnectionEvents, KafkaAdmin, NewTopic, TopicDescription, TopicSettings } from "../driver.ts";
+import type { ConfluentDriverOptions } from "./config.ts";
+import { code, codeOf, toEventError } from "./errors.ts";
+import { partitionsOf } from "./positions.ts";
+import { openUngrouped, type Ungrouped } from "./ungrouped.ts";
+import { called, type Vendor, type VendorAdmin, type VendorTopic } from "./vendor.ts";
+
+const requestMs = 10_000;
+const timeout = { timeout: requestMs };
+
+/** Opens librdkafka's admin over the connections of a consumer. */
+export async function openAdmin(
+  vendor: Vendor,
+  options: ConfluentDriverOptions,
+  events: ConnectionEvents,
+): Promise<KafkaAdmin> {
+  const ungrouped = await openUngrouped(vendor, options, {}, events);
+  return new ConfluentAdmin(ungrouped, vendor.AdminClient.createFrom(ungrouped.client));
+}
+
+class ConfluentAdmin implements KafkaAdmin {
+  readonly #ungrouped: Ungrouped;
+  readonly #admin: VendorAdmin;
+
+  constructor(ungrouped: Ungrouped, admin: VendorAdmin) {
+    this.#ungrouped = ungrouped;
+    this.#admin = admin;
+  }
+
+  async describe(topic: string, create: boolean): Promise<TopicDescription | undefined> {
+    if (create) await partitionsOf(this.#ungrouped.connection, topic);
+    try {
+      const [found] = await called<readonly VendorTopic[]>((done) =>
+        this.#admin.describeTopics([topic], timeout, done),
+      );
+      if (found?.error) throw found.error;
+      const partitions = found?.partitions ?? [];
+      return {
+        partitions: partitions.length,
+        replicas: Math.max(1, ...partitions.map(({ replicas }) => replicas.length)),
+        led: partitions.length > 0 && partitions.every(({ leader }) => leader && leader.id >= 0),
+      };
+    } catch (cause) {
+      if (codeOf(cause) === code.unknownTopic && !create) return undefined;
+      throw refusal(cause, `Kafka did not describe the topic "${topic}"`);
+    }
+  }
+
+  /**
+   * The client cannot ask for settings. A request to delete the records below offset 0, of which there are none, is
+   * refused by brokers for a topic that is compacted only. A topic that is both compacted and deleted from is not told
+   * from one that is deleted from; who may not delete learns nothing.
+   */
+  async settings(topic: string): Promise<TopicSettings> {
+    const below = [{ topic, partition: 0, offset: 0 }];
+    const options = { ...timeout, operationTimeout: requestMs };
+    const refused = await called<readonly { error?: unknown }[]>((done) =>
+      this.#admin.deleteRecords(below, options, done as never),
+    ).then(
+      ([answer]) => answer?.error,
+      (cause: unknown) => cause,
+    );
+    const compacted = codeOf(refused) === code.policyViolation;
+    const told = compacted || !refused;
+    if (!told && !denials.includes(codeOf(refused))) {
+      throw toEventError(refused, `Kafka did not tell the settings of the topic "${topic}"`);
+    }
+    return {
+      compacts: told ? compacted : undefined,
+      deletes: told ? !compacted : undefined,
+      maxMessageBytes: undefined,
+    };
+  }
+
+  async create({ topic, partitions, replicas, config }: NewTopic): Promise<boolean> {
+    const wanted = { topic, num_partitions: partitions, replication_factor: replicas, config };
+    try {
+      await called((done) => this.#admin.createTopic(wanted, requestMs, done));
+      return true;
+    } catch (cause) {
+      if (codeOf(cause) === code.topicExists) return false;
+      throw refusal(cause, `Kafka did not create the topic "${topic}"`);
+    }
+  }
+
+  close(): Promise<void> {
+    return this.#ungrouped.close();
+  }
+}
+
+const denials: readonly (number | undefined)[] = [code.topicDenied, code.clusterDenied, code.policyViolation];
+const wrong: readonly (number | undefined)[] = [code.invalidReplicas, code.invalidConfig];
+
+function refusal(cause: unknown, what: string): EventError {
+  const known = codeOf(cause);
+  if (denials.includes(known)) return toEventError(cause, what, "denied", false);
+  if (known === code.invalidTopic) return toEventError(cause, what, "invalid-destination", false);
+  return toEventError(cause, what, "transport-failed", !wrong.includes(known));
+}
