@@ -1,6 +1,6 @@
-import { sleep } from "../../core/clock.ts";
 import { EventError, type EventErrorCode } from "../../core/errors.ts";
 import { Fifo } from "../../core/fifo.ts";
+import { sleep } from "../../core/sleep.ts";
 import type { ConsumeSink, Lag } from "../../core/transport.ts";
 import type { NatsMessageLike } from "../nats/nats-like.ts";
 import { type Consumer, type ConsumerSpec, consumerLag, ensureConsumer } from "./consumer.ts";
@@ -16,6 +16,8 @@ export interface LaneOwner {
   readonly signal: AbortSignal;
   /** Takes one credit; false where there is none. */
   take(): boolean;
+  /** Gives back a credit that nothing was delivered for. */
+  give(): void;
   /** There may be something to ask for. */
   fill(): void;
 }
@@ -28,12 +30,14 @@ export class Lane implements DeliveryOwner, PullListener {
   readonly lane: string;
   readonly spec: ConsumerSpec;
   readonly partitioned: boolean;
+  /** It asks for little beside the others and has no lag of its own. */
+  readonly aside: boolean = false;
   consumer: Consumer;
   paused: boolean = false;
   /** Handed out and not settled. */
   readonly open: Set<JetStreamDelivery> = new Set();
   readonly settler: Settler;
-  readonly #owner: LaneOwner;
+  protected readonly owner: LaneOwner;
   readonly #pull: Pull;
   /** Came while paused or without credit. */
   readonly #held = new Fifo<NatsMessageLike>();
@@ -41,10 +45,10 @@ export class Lane implements DeliveryOwner, PullListener {
   readonly #owed: Set<number> | undefined;
   #lastSequence = 0;
   #recovering = false;
-  #closing = false;
+  protected closing: boolean = false;
 
   constructor(owner: LaneOwner, lane: string, spec: ConsumerSpec, consumer: Consumer, partitioned: boolean) {
-    this.#owner = owner;
+    this.owner = owner;
     this.lane = lane;
     this.spec = spec;
     this.consumer = consumer;
@@ -55,39 +59,39 @@ export class Lane implements DeliveryOwner, PullListener {
   }
 
   get signal(): AbortSignal {
-    return this.#owner.signal;
+    return this.owner.signal;
   }
 
   /** Asks for messages up to `wanted` in all, once that is worth a request: `window` is the credit at its height. */
   fill(wanted: number, window: number): void {
     const missing = wanted - this.#pull.requested - this.#held.length;
-    if (missing <= 0 || this.paused || this.#closing || this.#recovering) return;
+    if (missing <= 0 || this.paused || this.closing || this.#recovering) return;
     if (missing * 2 < window && this.#pull.requested > 0) return;
-    if (this.#owner.context.link.state !== "connected") return;
+    if (this.owner.context.link.state !== "connected") return;
     this.#pull.ask(this.spec.stream, this.consumer.name, missing);
   }
 
   /** Hands out what is held, as far as credit goes. */
   pass(): void {
-    while (this.#held.length > 0 && !this.paused && !this.#closing && this.#owner.take()) {
-      this.#deliver(this.#held.shift()!);
+    while (this.#held.length > 0 && !this.paused && !this.closing && this.owner.take()) {
+      this.hand(this.#held.shift()!);
     }
   }
 
   message(message: NatsMessageLike): void {
-    if (this.#closing) new JetStreamDelivery(this, message).release();
-    else if (!this.paused && this.#held.length === 0 && this.#owner.take()) this.#deliver(message);
+    if (this.closing) new JetStreamDelivery(this, message).release();
+    else if (!this.paused && this.#held.length === 0 && this.owner.take()) this.hand(message);
     else this.#held.push(message);
   }
 
   ended(): void {
-    this.#owner.fill();
+    this.owner.fill();
   }
 
   lost(code: EventErrorCode, why: string, cause?: unknown): void {
-    if (this.#closing || this.#recovering) return;
+    if (this.closing || this.#recovering) return;
     this.#pull.requested = 0;
-    this.#fail(new EventError(code, `jetstream: ${this.lane}: ${why}`, { cause, retryable: true }));
+    this.fail(new EventError(code, `jetstream: ${this.lane}: ${why}`, { cause, retryable: true }));
     void this.#recover();
   }
 
@@ -109,7 +113,7 @@ export class Lane implements DeliveryOwner, PullListener {
   }
 
   extend(reply: string, payload: Uint8Array): void {
-    const { link, options } = this.#owner.context;
+    const { link, options } = this.owner.context;
     if (link.state === "connected" && !this.signal.aborted) options.connection.publish(reply, payload);
   }
 
@@ -122,19 +126,37 @@ export class Lane implements DeliveryOwner, PullListener {
   async lag(): Promise<Lag> {
     return {
       lane: this.lane,
-      messages: await consumerLag(this.#owner.context.api, this.spec.stream, this.consumer.name),
+      messages: await consumerLag(this.owner.context.api, this.spec.stream, this.consumer.name),
     };
   }
 
   /** Gives back what nobody has seen, what is on its way included; resolves when every verdict is confirmed. */
   async stop(): Promise<void> {
-    this.#closing = true;
+    this.closing = true;
     for (let next = this.#held.shift(); next; next = this.#held.shift()) this.message(next);
     await this.#pull.close();
+    await this.handing();
     await this.settler.settled();
   }
 
-  #deliver(message: NatsMessageLike): void {
+  /** No more deliveries of the lane of that name until {@link resume}. */
+  pause(name: string): void {
+    if (name === this.lane) this.paused = true;
+  }
+
+  /** Undoes {@link pause}. */
+  resume(name: string): void {
+    if (name !== this.lane) return;
+    this.paused = false;
+    this.pass();
+  }
+
+  /** Resolves when what came is handed out. */
+  protected handing(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  protected hand(message: NatsMessageLike): void {
     const delivery = new JetStreamDelivery(this, message);
     if (this.#owed) {
       const { sequence } = delivery.stored;
@@ -142,21 +164,21 @@ export class Lane implements DeliveryOwner, PullListener {
       this.#lastSequence = Math.max(this.#lastSequence, sequence);
     }
     this.open.add(delivery);
-    this.#owner.sink.deliver(delivery);
+    this.owner.sink.deliver(delivery);
   }
 
-  #fail(error: EventError): void {
-    this.#owner.sink.failed(error);
+  protected fail(error: EventError): void {
+    this.owner.sink.failed(error);
   }
 
   /** Makes sure that the consumer exists, then goes on. Tells each failure once. */
   async #recover(): Promise<void> {
-    const { api, clock } = this.#owner.context;
+    const { api, clock } = this.owner.context;
     this.#recovering = true;
     let told = "";
-    while (!this.#closing) {
+    while (!this.closing) {
       await sleep(clock, recoverPauseMs, this.signal);
-      if (this.#closing) break;
+      if (this.closing) break;
       try {
         const from = this.#lastSequence > 0 && this.#owed ? this.#resume(this.#owed) : this.spec.from;
         const consumer = await ensureConsumer(api, { ...this.spec, from });
@@ -165,12 +187,12 @@ export class Lane implements DeliveryOwner, PullListener {
         break;
       } catch (reason) {
         const error = EventError.from(reason);
-        if (error.message !== told) this.#fail(error);
+        if (error.message !== told) this.fail(error);
         told = error.message;
       }
     }
     this.#recovering = false;
-    this.#owner.fill();
+    this.owner.fill();
   }
 
   /** Where a consumer without a name begins when it is made anew: at the first message without a verdict. */

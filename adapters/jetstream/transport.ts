@@ -1,10 +1,11 @@
-import { sleep, systemClock } from "../../core/clock.ts";
+import { systemClock } from "../../core/clock.ts";
 import { withinDeadline } from "../../core/deadline.ts";
 import { EventError } from "../../core/errors.ts";
 import { defaultIds } from "../../core/id.ts";
 import type { OutgoingMessage } from "../../core/message.ts";
 import { sumReports } from "../../core/report.ts";
 import { checkDestination } from "../../core/routing.ts";
+import { sleep } from "../../core/sleep.ts";
 import type { Capabilities, PublishOutcome, Transport } from "../../core/transport.ts";
 import { createEncoder } from "../nats/encoder.ts";
 import { closedError } from "../nats/errors.ts";
@@ -206,6 +207,12 @@ export function jetstreamTransport(options: JetStreamTransportOptions): Transpor
       await provide();
       const { readStored } = await load();
       yield* readStored(receiving, wanted);
+    },
+
+    async ensure(spec) {
+      checkOpen();
+      await provide();
+      return (await load()).ensureDeadLetters(receiving, spec);
     },
 
     health: () => ({ state: closing ? "closed" : link.state, ...outbox.size() }),

@@ -1,5 +1,6 @@
-import { sleep, type Timer } from "../../core/clock.ts";
+import type { Timer } from "../../core/clock.ts";
 import { EventError } from "../../core/errors.ts";
+import { sleep } from "../../core/sleep.ts";
 import type { KafkaConsumer } from "./driver.ts";
 import type { Lane } from "./lane.ts";
 import type { KafkaSettings } from "./options.ts";

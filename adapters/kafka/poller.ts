@@ -1,4 +1,5 @@
-import { type Clock, sleep, type Timer } from "../../core/clock.ts";
+import type { Clock, Timer } from "../../core/clock.ts";
+import { sleep } from "../../core/sleep.ts";
 import type { IncomingRecord, KafkaConsumer } from "./driver.ts";
 
 /** How long to wait after a failed poll, in milliseconds. */

@@ -1,5 +1,4 @@
 import { type Context, context as contextApi, trace } from "@opentelemetry/api";
-import { sleep } from "../clock.ts";
 import { rebind } from "../codec/rebind.ts";
 import type { Environment } from "../environment.ts";
 import { EventError } from "../errors.ts";
@@ -7,9 +6,9 @@ import type { OutgoingMessage } from "../message.ts";
 import { isPattern, matches } from "../pattern.ts";
 import { headerSetter, writeTraceContext } from "../propagation/write.ts";
 import { checkDestination } from "../routing.ts";
+import { sleep } from "../sleep.ts";
 import { endSpan, spanKinds } from "../telemetry/tracing.ts";
 import type { HeaderBinding, ProvidedDestination, Transport } from "../transport.ts";
-import { fixedBackoff } from "./backoff.ts";
 import { guideLetter } from "./guide-letter.ts";
 import { type GivenUp, letterFacts, letterHeaders } from "./letter.ts";
 
@@ -54,7 +53,7 @@ export interface LetterSource {
 }
 
 const tries = 4;
-const pause = fixedBackoff(250);
+const pauseMs = 250;
 
 /**
  * Provides the dead-letter destinations of a subscription.
@@ -132,7 +131,7 @@ export async function openDeadLetters(
       else if (!error.retryable) break;
       else {
         delivery.extend();
-        await sleep(clock, pause(tried), source.signal);
+        await sleep(clock, pauseMs * tried, source.signal);
       }
     }
     endSpan(span, error);

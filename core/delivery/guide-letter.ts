@@ -1,5 +1,4 @@
 import { decodeMessage } from "../codec/detect.ts";
-import { envelope } from "../codec/envelope.ts";
 import type { CloudEvent } from "../event.ts";
 import type { Limits } from "../limits.ts";
 import type { IncomingMessage } from "../message.ts";
@@ -28,13 +27,11 @@ export function guideLetter(
   const { data } = event;
   if (typeof data !== "object" || data === null || Array.isArray(data) || data instanceof Uint8Array) return undefined;
   const told = { ...data, error: errorMessage, original_topic: destination, failed_at: lastFailedAt };
-  const created = event.extensions.traceparent;
+  const { id, type, source, time, extensions } = event;
+  const created = extensions.traceparent;
   const span = created === undefined ? undefined : parseTraceParent(String(created));
-  try {
-    return String(envelope().encode({ ...event, data: told }, binding, [], span));
-  } catch {
-    return undefined; // an envelope cannot hold it
-  }
+  const ids = span && { trace_id: span.traceId, span_id: span.spanId };
+  return JSON.stringify({ id, type, source, timestamp: time ?? lastFailedAt, data: told, ...ids });
 }
 
 /** The data without what the guide's form added. */

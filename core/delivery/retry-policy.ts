@@ -1,5 +1,5 @@
 import { EventError } from "../errors.ts";
-import { type Backoff, exponentialBackoff } from "./backoff.ts";
+import type { Backoff } from "./backoff.ts";
 
 /** What is tried again, how often and when: of a handler or of a publish. */
 export interface RetryOptions {
@@ -52,13 +52,16 @@ export interface RetryPolicy {
   decide(failures: Failures, error: EventError, nowMs: number): Decision;
 }
 
+/** As `exponentialBackoff()`. Not imported: a page that imports the root would get it with what is loaded at once. */
+const usualBackoff: Backoff = (failures) => Math.round(Math.random() * Math.min(60_000, 1_000 * 2 ** (failures - 1)));
+
 /**
  * Fills in the defaults. `attempts` is the default for how often.
  *
  * @throws EventError `invalid-option`, naming the option and its bound.
  */
 export function createRetryPolicy(options: RetryOptions, defaultAttempts: number): RetryPolicy {
-  const { attempts = defaultAttempts, backoff = exponentialBackoff(), maxElapsedMs, timeoutMs, classify } = options;
+  const { attempts = defaultAttempts, backoff = usualBackoff, maxElapsedMs, timeoutMs, classify } = options;
   const { maxInPlaceMs = 60_000, escalate } = options;
   if (attempts !== Number.POSITIVE_INFINITY && !(Number.isInteger(attempts) && attempts >= 1)) {
     throw refused("attempts must be a whole number from 1, or Infinity", attempts);

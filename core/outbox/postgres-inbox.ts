@@ -32,6 +32,7 @@ export interface PostgresInbox<Client extends PostgresClient = PostgresClient> e
 }
 
 const runsPerPrune = 100;
+const isolations = ["read committed", "repeatable read", "serializable"];
 
 /** The statements that make the table of {@link postgresInbox}, for migrations of one's own. Default: `waybill_inbox`. */
 export function postgresInboxDdl(table = "waybill_inbox"): string {
@@ -81,6 +82,7 @@ export function postgresInbox<Client extends PostgresClient = PostgresClient>(
 ): PostgresInbox<Client> {
   const { pool, table = "waybill_inbox", isolation = "read committed" } = options;
   const name = quoteTable(table);
+  if (!isolations.includes(isolation)) throw new EventError("invalid-option", `inbox: no isolation level "${isolation}"`);
   const ddl = postgresInboxDdl(table);
   const begin = `begin isolation level ${isolation}`;
   // Waits for a transaction that has the key, then sees whether that was committed. Over what is over it writes.
@@ -94,7 +96,10 @@ where marked.keep_until <= now() returning 1`;
 (select key from ${name} where keep_until <= now() order by keep_until limit 1000 for update skip locked) returning 1`;
   let runs = 0;
 
-  async function runWork(client: Client, work: (transaction: Client) => Promise<string | undefined>): Promise<string | undefined> {
+  async function runWork(
+    client: Client,
+    work: (transaction: Client) => Promise<string | undefined>,
+  ): Promise<string | undefined> {
     try {
       return await work(client);
     } catch (reason) {

@@ -66,7 +66,11 @@ export function postgresError(reason: unknown): EventError {
 }
 
 /** The rows of one statement of Waybill's own. */
-export async function ask<Row>(client: PostgresQueryable, text: string, values: unknown[] = []): Promise<readonly Row[]> {
+export async function ask<Row>(
+  client: PostgresQueryable,
+  text: string,
+  values: unknown[] = [],
+): Promise<readonly Row[]> {
   try {
     const { rows } = await client.query(text, values);
     return rows as readonly Row[];

@@ -1,11 +1,12 @@
 import { ROOT_CONTEXT, trace } from "@opentelemetry/api";
-import { type Clock, sleep, systemClock } from "../clock.ts";
+import { type Clock, systemClock } from "../clock.ts";
 import { EventError } from "../errors.ts";
 import type { CloudEvent } from "../event.ts";
 import type { ForwardOptions, HandlerDelivery, Receipt, SubscribeOptions } from "../options.ts";
 import { receivedGetter } from "../propagation/carrier.ts";
 import { readTraceContext } from "../propagation/read.ts";
 import { writeTraceContext } from "../propagation/write.ts";
+import { sleep } from "../sleep.ts";
 import type { Subscription } from "../subscriber.ts";
 
 /**
