@@ -11,7 +11,8 @@ import { requested } from "./handler-delivery.ts";
 import { describeMessage, linksTo } from "./reader.ts";
 import type { ReceiverParts } from "./receiver.ts";
 import { countDelivery, type Registration } from "./reception.ts";
-import { type Attributes, endSpan, spanKinds } from "./telemetry/tracing.ts";
+import { spanKinds } from "./telemetry/span-kinds.ts";
+import { type Attributes, endSpan } from "./telemetry/tracing.ts";
 
 /** What a subscription runs for a batch. */
 export type RawBatchHandler = (entries: readonly BatchEntry[], batch: BatchDelivery) => unknown;

@@ -29,3 +29,6 @@ export interface Environment {
   /** Throws `closed` once the bus takes nothing more; new subscriptions are refused as soon as it closes. */
   checkOpen(toListen?: boolean): void;
 }
+
+/** Under which a bus has its environment, for the entries beside the root. The same across copies of the package. */
+export const environmentOf: unique symbol = /* @__PURE__ */ Symbol.for("waybill") as never;

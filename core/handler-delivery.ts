@@ -78,7 +78,10 @@ export class DeliveryView implements HandlerDelivery {
     if (!this.#ended) this.request ??= { kind: "retry", delayMs };
   }
   deadLetter(reason: string): void {
-    if (!this.#host.deadLetters()) throw new EventError("unsupported", "this subscription has no dead letters");
+    if (!this.#host.deadLetters()) {
+      // Retryable: the mistake is the subscription's, and must not cost the event.
+      throw new EventError("unsupported", "this subscription has no dead letters", { retryable: true });
+    }
     if (!this.#ended) this.request ??= { kind: "dead-letter", reason };
   }
   /** The handler has ended: from now on it asks for nothing. */

@@ -1,4 +1,4 @@
-import { type Context, context as contextApi, type Span, trace } from "@opentelemetry/api";
+import { type Context, context as contextApi, type Span, SpanKind, trace } from "@opentelemetry/api";
 import type { Environment } from "./environment.ts";
 import { EventError } from "./errors.ts";
 import { type CloudEvent, checkOptional, checkText, type Extensions } from "./event.ts";
@@ -7,7 +7,7 @@ import type { HeaderEntries, OutgoingMessage } from "./message.ts";
 import type { PublishOptions } from "./options.ts";
 import { headerSetter, token, writeBaggage, writeTraceContext } from "./propagation/write.ts";
 import { checkDestination, type Plan } from "./routing.ts";
-import { type Attributes, endSpan, spanKinds } from "./telemetry/tracing.ts";
+import { type Attributes, endSpan } from "./telemetry/tracing.ts";
 
 /** The ways in which an event leaves. `create`: as one of a batch. `reply`: within the span that handles its request. */
 export type SendOperation = "publish" | "request" | "create" | "reply";
@@ -92,7 +92,7 @@ export function createOutbound(env: Environment): Outbound {
       const conversation = event.extensions.correlationid;
       if (conversation !== undefined) attributes["messaging.message.conversation_id"] = conversation;
       if (key !== undefined && own?.key) attributes[own.key] = key;
-      span = tracing.start(`${operation} ${destination}`, spanKinds[operation], attributes, context);
+      span = tracing.start(`${operation} ${destination}`, SpanKind.PRODUCER, attributes, context);
       // Not among what the conventions want a sampler to see, and cheaper here.
       span.setAttribute("messaging.message.id", id);
     }

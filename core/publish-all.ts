@@ -10,7 +10,8 @@ import type { Publisher } from "./publisher.ts";
 import type { Plan } from "./routing.ts";
 import { validate } from "./schema.ts";
 import { keepContext } from "./telemetry/keep-context.ts";
-import { type Attributes, endSpan, spanKinds } from "./telemetry/tracing.ts";
+import { spanKinds } from "./telemetry/span-kinds.ts";
+import { type Attributes, endSpan } from "./telemetry/tracing.ts";
 
 /** Sends events together, however many transports they go to. */
 export interface Transmitter {

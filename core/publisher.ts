@@ -2,7 +2,7 @@ import { deadline } from "./deadline.ts";
 import type { Environment } from "./environment.ts";
 import { EventError } from "./errors.ts";
 import type { OnDemand } from "./on-demand.ts";
-import type { PublishItem, PublishOptions, Receipt, WaitOptions } from "./options.ts";
+import type { PublishItem, PublishOptions, PublishRetry, Receipt, WaitOptions } from "./options.ts";
 import type { Outbound, PrepareOptions, Sending } from "./outgoing.ts";
 import type { Rest } from "./rest.ts";
 import type { Plan } from "./routing.ts";
@@ -12,13 +12,16 @@ import { instruments, publishInstruments } from "./telemetry/metrics.ts";
 import { endSpan } from "./telemetry/tracing.ts";
 import type { PublishOutcome } from "./transport.ts";
 
+/** What may be said of one sending. */
+export type SendOptions = PrepareOptions & WaitOptions & PublishRetry;
+
 /** Sends events through the transports of a bus. */
 export interface Publisher {
-  publish(type: string, data: unknown, options?: PublishOptions & WaitOptions): Promise<Receipt>;
+  publish(type: string, data: unknown, options?: PublishOptions & SendOptions): Promise<Receipt>;
   post(type: string, data: unknown, options?: PublishOptions): boolean;
   publishAll(items: readonly PublishItem[], options?: WaitOptions): Promise<(Receipt | EventError)[]>;
   /** Sends what was validated. */
-  send(plan: Plan, data: unknown, options: PrepareOptions & WaitOptions): Promise<Receipt>;
+  send(plan: Plan, data: unknown, options: SendOptions): Promise<Receipt>;
   /** Ends the span of what was sent and counts it; answers the receipt or the error of the outcome. */
   finish(sending: Sending, outcome: PublishOutcome): Receipt | EventError;
 }
@@ -74,8 +77,8 @@ export function createPublisher(env: Environment, { prepare }: Outbound, rest: O
     made.publishDuration.record(elapsedMs, guide);
   }
 
-  function send(plan: Plan, data: unknown, options: PrepareOptions & WaitOptions): Promise<Receipt> {
-    if (plan.chain) return withRest(({ sendAlong }) => sendAlong(plan, data, options));
+  function send(plan: Plan, data: unknown, options: SendOptions): Promise<Receipt> {
+    if (plan.chain || options.retry) return withRest(({ sendAlong }) => sendAlong(plan, data, options));
     if (queue) {
       const go = keepContext(() => send(plan, data, options));
       return queue.then(go, go);
@@ -90,7 +93,7 @@ export function createPublisher(env: Environment, { prepare }: Outbound, rest: O
     });
   }
 
-  function publish(type: string, data: unknown, options: PublishOptions & WaitOptions = {}): Promise<Receipt> {
+  function publish(type: string, data: unknown, options: PublishOptions & SendOptions = {}): Promise<Receipt> {
     try {
       env.checkOpen();
       const plan = router.plan(type, data, options);

@@ -4,9 +4,10 @@ import type { Environment } from "./environment.ts";
 import type { EventError } from "./errors.ts";
 import type { BatchOptions, EventBatch } from "./event-batch.ts";
 import type { PublishItem, Receipt, WaitOptions } from "./options.ts";
-import type { Outbound, PrepareOptions } from "./outgoing.ts";
+import type { Outbound } from "./outgoing.ts";
 import { createPublishAll } from "./publish-all.ts";
-import type { Publisher } from "./publisher.ts";
+import { createPublishRetry } from "./publish-retry.ts";
+import type { Publisher, SendOptions } from "./publisher.ts";
 import { sumReports } from "./report.ts";
 import type { Plan } from "./routing.ts";
 import { instruments, messages } from "./telemetry/metrics.ts";
@@ -15,8 +16,8 @@ import type { CloseOptions, CloseReport } from "./transport.ts";
 /** What publishing can do beside sending one event to one transport. */
 export interface Publishing {
   publishAll(items: readonly PublishItem[], options?: WaitOptions): Promise<(Receipt | EventError)[]>;
-  /** Sends one event along its fallback chain. */
-  sendAlong(plan: Plan, data: unknown, options: PrepareOptions & WaitOptions): Promise<Receipt>;
+  /** Sends one event along its fallback chain, or several times. */
+  sendAlong(plan: Plan, data: unknown, options: SendOptions): Promise<Receipt>;
   batch(options: BatchOptions): EventBatch;
   /** Closes every open batch. */
   close(options: CloseOptions): Promise<CloseReport>;
@@ -26,6 +27,7 @@ export interface Publishing {
 export function createPublishing(env: Environment, outbound: Outbound, publisher: Publisher): Publishing {
   const chains = createChains(env, outbound, publisher);
   const transmit = createPublishAll(env, outbound, publisher, chains);
+  const retrying = createPublishRetry(env, publisher.send);
   const batches = new Set<BusBatch>();
   const metrics = instruments(env.meterProvider, (meter) => {
     meter.createObservableGauge("waybill.batch.waiting", messages).addCallback((result) => {
@@ -43,7 +45,7 @@ export function createPublishing(env: Environment, outbound: Outbound, publisher
   };
   return {
     publishAll: transmit.publishAll,
-    sendAlong: chains.send,
+    sendAlong: (plan, data, options) => (options.retry ? retrying : chains.send)(plan, data, options),
     batch(options) {
       env.checkOpen();
       const batch = new BusBatch(env, transmit, events, options);

@@ -13,7 +13,8 @@ import { type DeliveryHost, DeliveryView, requested } from "./handler-delivery.t
 import { describeMessage, linksTo, type Reader } from "./reader.ts";
 import { countDelivery, type Reception, type Registration } from "./reception.ts";
 import { isContextManaged } from "./telemetry/context-manager.ts";
-import { type Attributes, endSpan, spanKinds } from "./telemetry/tracing.ts";
+import { spanKinds } from "./telemetry/span-kinds.ts";
+import { type Attributes, endSpan } from "./telemetry/tracing.ts";
 import type { Delivery } from "./transport.ts";
 
 /** An event whose process died so many times as often as it may fail is not tried again. */

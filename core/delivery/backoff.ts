@@ -46,7 +46,8 @@ export function exponentialBackoff(options: ExponentialBackoffOptions = {}): Bac
   checkWait("maxMs", maxMs);
   if (!(factor >= 1)) throw new EventError("invalid-option", `backoff: factor must be at least 1, not ${factor}`);
   return (failures) => {
-    const waitMs = Math.min(maxMs, initialMs * factor ** (failures - 1));
+    // A power may become infinite, and nothing times infinity is no number.
+    const waitMs = Math.min(maxMs, initialMs * Math.min(factor ** (failures - 1), Number.MAX_VALUE));
     return Math.round(jitter === "full" ? waitMs * random() : waitMs);
   };
 }

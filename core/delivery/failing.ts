@@ -7,6 +7,7 @@ import type { Delivery, Verdict } from "../transport.ts";
 import { type AttemptRecord, failedAgain, noAttempts } from "./attempt-log.ts";
 import type { LetterReason } from "./letter.ts";
 import { Postponed } from "./once.ts";
+import type { Decision } from "./retry-policy.ts";
 import type { RunResult } from "./scheduler.ts";
 
 /** What the handler asked for by `retryAfter` or `deadLetter`. */
@@ -128,7 +129,7 @@ export function createFailing({ clock, report }: Environment, reception: Recepti
       reception.count("retry", {});
       return retry(now, policy.maxInPlaceMs, policy.escalate, delayMs, record);
     }
-    return giveUp(whyGivenUp(failure, failed, judged.retryable), failure, now);
+    return giveUp(whyGivenUp(failure, failed, decision), failure, now);
   }
 
   function retry(
@@ -158,8 +159,9 @@ export function createFailing({ clock, report }: Environment, reception: Recepti
   return { fail, giveUp };
 }
 
-function whyGivenUp({ code }: EventError, { event, handled }: Failed, retryable: boolean): LetterReason {
+function whyGivenUp({ code }: EventError, { event, handled }: Failed, decision: Decision): LetterReason {
   if (!event) return "unreadable";
   if (!handled && code === "invalid-data") return "invalid";
-  return retryable ? "attempts-exhausted" : "not-retryable";
+  // A handler that asked for another attempt has used up the last.
+  return decision.kind === "give-up" ? decision.because : "attempts-exhausted";
 }

@@ -40,7 +40,9 @@ export interface Failures {
 }
 
 /** What to do after a failure. */
-export type Decision = { readonly kind: "retry"; readonly delayMs: number } | { readonly kind: "give-up" };
+export type Decision =
+  | { readonly kind: "retry"; readonly delayMs: number }
+  | { readonly kind: "give-up"; readonly because: "attempts-exhausted" | "not-retryable" };
 
 /** {@link RetryOptions} with every default. */
 export interface RetryPolicy {
@@ -80,9 +82,12 @@ export function createRetryPolicy(options: RetryOptions, defaultAttempts: number
     escalate: escalate === "topic",
     decide({ count, firstMs }, error, nowMs) {
       const again = classify ? classify(error) === "retry" : error.retryable;
-      if (!again || count >= attempts) return { kind: "give-up" };
+      if (!again) return { kind: "give-up", because: "not-retryable" };
+      if (count >= attempts) return { kind: "give-up", because: "attempts-exhausted" };
       const delayMs = backoff(count);
-      if (maxElapsedMs !== undefined && nowMs + delayMs - firstMs > maxElapsedMs) return { kind: "give-up" };
+      if (maxElapsedMs !== undefined && nowMs + delayMs - firstMs > maxElapsedMs) {
+        return { kind: "give-up", because: "attempts-exhausted" };
+      }
       return { kind: "retry", delayMs };
     },
   };

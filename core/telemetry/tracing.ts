@@ -3,7 +3,7 @@ import {
   type Link,
   ProxyTracerProvider,
   type Span,
-  SpanKind,
+  type SpanKind,
   type SpanOptions,
   SpanStatusCode,
   type Tracer,
@@ -14,15 +14,6 @@ import type { EventError } from "../errors.ts";
 
 /** Attributes of one span or measurement. */
 export type Attributes = Record<string, string | number | boolean>;
-
-/** The span kinds of the operations that Waybill traces (semantic conventions 1.44, messaging). */
-export const spanKinds: Readonly<Record<"publish" | "request" | "create" | "send" | "process", SpanKind>> = {
-  publish: SpanKind.PRODUCER,
-  request: SpanKind.PRODUCER,
-  create: SpanKind.PRODUCER,
-  send: SpanKind.CLIENT,
-  process: SpanKind.CONSUMER,
-};
 
 /** Starts spans, unless nobody would see them. */
 export interface Tracing {
