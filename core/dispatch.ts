@@ -111,7 +111,7 @@ export function createDispatcher(
     },
   };
   const failing = createFailing(env, reception);
-  const admission = createAdmission(reception, failing);
+  const admission = createAdmission(reception, failing, clock.now);
   const host = { publish, group, deadLetters: () => services?.letters !== undefined };
   const parts = { env, host, reader, reception, admission, failing };
   const common = {
@@ -129,10 +129,14 @@ export function createDispatcher(
   function deliver(delivery: Delivery): void {
     // A wildcard also reaches dead letters and retries, which only their literal names may.
     const { destination } = delivery.message;
-    if (setAside.test(destination) && !literal.has(destination)) {
+    if (
+      setAside.test(destination) &&
+      !literal.has(destination) &&
+      !services?.retries?.destinations.includes(destination)
+    ) {
       reception.settling(delivery.settle({ kind: "ack" }), delivery);
       subscription?.credit(1);
-    } else scheduler.add(delivery);
+    } else scheduler.add(services?.retries ? services.retries.unwrap(delivery) : delivery);
   }
 
   async function revoke(lane: string): Promise<void> {

@@ -27,7 +27,7 @@ export async function openServices(
   const letters = deadLetter && (await openDeadLetters(env, source, deadLetter));
   return {
     letters,
-    parked: letters?.parks ? await openParkedKeys(env, letters, group!) : undefined,
+    parked: letters?.parks ? await openParkedKeys(env, letters, { transport, group: group! }) : undefined,
     retries: escalates ? await openRetryDestination(env, listening) : undefined,
   };
 }

@@ -17,7 +17,7 @@ export interface Admission {
 }
 
 /** Makes the admission of a reception. */
-export function createAdmission(reception: Reception, failing: Failing): Admission {
+export function createAdmission(reception: Reception, failing: Failing, now: () => number): Admission {
   const { attempts, group } = reception;
 
   function concerns(delivery: Delivery, attempt: number): boolean {
@@ -68,7 +68,13 @@ export function createAdmission(reception: Reception, failing: Failing): Admissi
       const record = { ...noAttempts, count: attempt };
       return { result: await failing.giveUp(why, failure, { ...failed, record }) };
     }
-    const record = await attempts.begin(delivery, attempt);
+    const moved = reception.retries()?.moved(delivery);
+    const waitMs = moved ? moved.dueMs - now() : 0;
+    if (moved && waitMs > 0) {
+      await attempts.again(delivery, attempt, moved.record);
+      return { result: failing.comeAgain(delivery, waitMs) };
+    }
+    const record = (await attempts.begin(delivery, attempt)) ?? moved?.record;
     if (record?.gaveUp) {
       const failure = new EventError("handler-failed", record.message);
       return { result: await failing.giveUp(record.gaveUp, failure, { ...failed, record }) };

@@ -34,6 +34,8 @@ export interface Failed {
 export interface Failing {
   /** A result only where it is to run again in place. */
   fail(reason: unknown, failed: Failed): RunResult | Promise<RunResult>;
+  /** Lets it come again after a while, in place or by the broker. */
+  comeAgain(delivery: Delivery, delayMs: number): RunResult;
   /** Gives up without another attempt. */
   giveUp(reason: LetterReason, failure: EventError, failed: Failed): Promise<RunResult>;
 }
@@ -49,8 +51,7 @@ export function createFailing({ clock, report }: Environment, reception: Recepti
     reception.settling(delivery.settle(verdict), delivery);
   }
 
-  /** Lets it come again, in place or by the broker. */
-  function again({ delivery }: Failed, delayMs: number): RunResult {
+  function comeAgain(delivery: Delivery, delayMs: number): RunResult {
     if (delivery.signal.aborted) return undefined; // the next owner gets it
     if (inPlace) return { retryAfterMs: delayMs };
     settle(delivery, { kind: "retry", delayMs });
@@ -65,7 +66,7 @@ export function createFailing({ clock, report }: Environment, reception: Recepti
   ): RunResult | Promise<RunResult> {
     const { delivery, attempt } = failed;
     const shared = attempts.again(delivery, attempt, record);
-    return shared ? shared.then(() => again(failed, delayMs)) : again(failed, delayMs);
+    return shared ? shared.then(() => comeAgain(delivery, delayMs)) : comeAgain(delivery, delayMs);
   }
 
   function done({ delivery }: Failed, verdict: Verdict): undefined {
@@ -156,7 +157,7 @@ export function createFailing({ clock, report }: Environment, reception: Recepti
     return postpone(failed, held ? Math.min(delayMs, maxInPlaceMs) : delayMs, record);
   }
 
-  return { fail, giveUp };
+  return { fail, giveUp, comeAgain };
 }
 
 function whyGivenUp({ code }: EventError, { event, handled }: Failed, decision: Decision): LetterReason {

@@ -74,6 +74,8 @@ export const redriveHeaders = {
   originPosition: "waybill-redrive-origin-position",
   /** The letter that the copy was made of. */
   letter: "waybill-redrive-letter",
+  /** The run of redriving that sent the copy. */
+  run: "waybill-redrive-run",
   /** Not an event: everything of the key up to this letter was redriven. */
   release: "waybill-redrive-release",
 } as const;
