@@ -1,6 +1,13 @@
 import { type Clock, systemClock } from "../clock.ts";
 import { EventError } from "../errors.ts";
-import { type FailedRow, type OutboxDraft, type OutboxLead, type OutboxStore, rowsPerKey, type TakeOptions } from "./store.ts";
+import {
+  type FailedRow,
+  type OutboxDraft,
+  type OutboxLead,
+  type OutboxStore,
+  rowsPerKey,
+  type TakeOptions,
+} from "./store.ts";
 
 /** What {@link MemoryOutbox.transaction} hands to its work. */
 export interface MemoryTransaction {

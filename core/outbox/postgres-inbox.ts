@@ -82,7 +82,8 @@ export function postgresInbox<Client extends PostgresClient = PostgresClient>(
 ): PostgresInbox<Client> {
   const { pool, table = "waybill_inbox", isolation = "read committed" } = options;
   const name = quoteTable(table);
-  if (!isolations.includes(isolation)) throw new EventError("invalid-option", `inbox: no isolation level "${isolation}"`);
+  if (!isolations.includes(isolation))
+    throw new EventError("invalid-option", `inbox: no isolation level "${isolation}"`);
   const ddl = postgresInboxDdl(table);
   const begin = `begin isolation level ${isolation}`;
   // Waits for a transaction that has the key, then sees whether that was committed. Over what is over it writes.

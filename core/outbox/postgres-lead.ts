@@ -1,5 +1,7 @@
+import { EventError } from "../errors.ts";
 import { ask, borrow, type PostgresPool } from "./postgres.ts";
 import { type OutboxLead, type OutboxRow, rowsPerKey } from "./store.ts";
+import { withoutNull } from "./without-null.ts";
 
 /** Tells this lock from others of the session's database. */
 const lockClass = 1_466_328_427;
@@ -37,8 +39,11 @@ where status = 'sent' and sent_at <= now() - $1::float8 * interval '1 ms' order 
 
   const { client, giveBack } = await borrow(pool);
   let sound = true;
+  let open = true;
   /** A statement that failed may have taken the connection along: another one asks for the lock anew. */
   async function own<Row>(text: string, values: unknown[]): Promise<readonly Row[]> {
+    // The connection may be another's by now.
+    if (!open) throw new EventError("fenced", "outbox: the right to publish was given back");
     try {
       return await ask<Row>(client, text, values);
     } catch (reason) {
@@ -54,11 +59,12 @@ where status = 'sent' and sent_at <= now() - $1::float8 * interval '1 ms' order 
     if (!leads) giveBack(sound);
   }
   if (!leads) return undefined;
-  let open = true;
 
   return {
-    take: ({ limit, busyIds, busyKeys, failedHolds }) =>
-      own<OutboxRow>(take, [busyIds, busyKeys, failedHolds, limit * reach, rowsPerKey, limit]),
+    async take({ limit, busyIds, busyKeys, failedHolds }) {
+      const given = [busyIds, busyKeys, failedHolds, limit * reach, rowsPerKey, limit];
+      return (await own<OutboxRow>(take, given)).map(withoutNull);
+    },
     async sent(ids) {
       await own(sent, [ids]);
     },
@@ -71,12 +77,12 @@ where status = 'sent' and sent_at <= now() - $1::float8 * interval '1 ms' order 
     prune: async (keepMs, limit) => (await own(prune, [keepMs, limit])).length,
     async close() {
       if (!open) return;
-      open = false;
       try {
         if (sound) await own(`select pg_advisory_unlock(${lock})`, []);
       } catch {
-        // The connection is closed with its lock.
+        // The lock goes with the connection.
       } finally {
+        open = false;
         giveBack(sound);
       }
     },

@@ -1,7 +1,15 @@
 import { EventError } from "../errors.ts";
-import { ask, borrow, migrateSchema, type PostgresClient, type PostgresPool, type PostgresQueryable, quoteTable } from "./postgres.ts";
-import { postgresLead } from "./postgres-lead.ts";
+import {
+  ask,
+  borrow,
+  migrateSchema,
+  type PostgresClient,
+  type PostgresPool,
+  type PostgresQueryable,
+  quoteTable,
+} from "./postgres.ts";
 import type { FailedRow, OutboxStats, OutboxStore } from "./store.ts";
+import { withoutNull } from "./without-null.ts";
 
 /** Options of {@link postgresOutbox}. */
 export interface PostgresOutboxOptions {
@@ -131,12 +139,12 @@ where status = 'failed' and id = any($1::bigint[]) returning 1`;
         given.map((value) => value ?? null),
       );
     },
-    lead: () => postgresLead(pool, name),
+    lead: async () => (await import("./postgres-lead.ts")).postgresLead(pool, name),
     async stats() {
       const [row] = await once<{ pending: number; failed: number; age: number | null }>(count);
       return { pending: row!.pending, failed: row!.failed, oldestMs: Math.max(0, row!.age ?? 0) } satisfies OutboxStats;
     },
-    failed: (limit) => once<FailedRow>(listFailed, [limit]),
+    failed: async (limit) => (await once<FailedRow>(listFailed, [limit])).map(withoutNull),
     retry: async (ids) => (await once(again, [ids])).length,
     discard: async (ids) => (await once(discard, [ids])).length,
   };

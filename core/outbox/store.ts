@@ -1,3 +1,5 @@
+import type { CloudEvent } from "../event.ts";
+
 /** An event as the outbox writes it down. */
 export interface OutboxDraft {
   /** The event in the JSON format of CloudEvents. */
@@ -28,6 +30,18 @@ export interface OutboxRow extends OutboxDraft {
 
 /** A row that was given up. */
 export interface FailedRow extends OutboxRow {
+  /** Code and message of the last failure. */
+  readonly error: string;
+}
+
+/** A row that was given up. */
+export interface FailedEvent {
+  /** Of the row, for {@link Outbox.retry} and {@link Outbox.discard}. */
+  readonly rowId: string;
+  /** Undefined when it cannot be read. */
+  readonly event: CloudEvent | undefined;
+  /** How often publishing it failed. */
+  readonly attempts: number;
   /** Code and message of the last failure. */
   readonly error: string;
 }
