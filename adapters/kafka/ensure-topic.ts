@@ -1,5 +1,5 @@
-import { sleep } from "../../core/clock.ts";
 import { EventError } from "../../core/errors.ts";
+import { sleep } from "../../core/sleep.ts";
 import type { DestinationSpec, ProvidedDestination } from "../../core/transport.ts";
 import { connectionEvents, unsupported } from "./connection-events.ts";
 import type { DemandContext } from "./demand-context.ts";

@@ -83,9 +83,11 @@ export function kafkaTransport(options: KafkaTransportOptions): Transport {
     if (closing) throw new EventError("closed", `Transport ${settings.name} is closed`);
   };
   // What few processes need is loaded by those.
-  const load = (): Promise<typeof import("./on-demand.ts")> => {
+  const load = async (): Promise<typeof import("./on-demand.ts")> => {
     checkOpen();
-    return import("./on-demand.ts");
+    const loaded = await import("./on-demand.ts");
+    checkOpen();
+    return loaded;
   };
   const capabilities: Capabilities = {
     system: "kafka",

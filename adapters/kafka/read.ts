@@ -1,6 +1,6 @@
-import { sleep } from "../../core/clock.ts";
 import { EventError } from "../../core/errors.ts";
 import type { IncomingMessage } from "../../core/message.ts";
+import { sleep } from "../../core/sleep.ts";
 import type { ReadOptions } from "../../core/transport.ts";
 import { connectionEvents, unsupported } from "./connection-events.ts";
 import type { DemandContext, Running } from "./demand-context.ts";

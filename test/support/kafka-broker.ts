@@ -115,6 +115,8 @@ function properties({ port, controller, secure, folder }: Place, security: Broke
     "socket.request.max.bytes": 104_857_600,
     "log.cleaner.dedupe.buffer.size": 4 * 1024 * 1024,
     "log.cleaner.io.buffer.size": 65_536,
+    // So that a test can wait for a compaction.
+    "log.cleaner.backoff.ms": 200,
   })
     .map(([key, value]) => `${key}=${value}`)
     .join("\n");

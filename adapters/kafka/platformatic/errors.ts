@@ -45,6 +45,7 @@ export const code = {
 interface VendorError extends Error {
   readonly code?: string;
   readonly apiCode?: number;
+  readonly canRetry?: boolean;
   readonly errors?: readonly unknown[];
 }
 

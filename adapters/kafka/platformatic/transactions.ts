@@ -1,7 +1,7 @@
 import { EventError } from "../../../core/errors.ts";
 import type { ConnectionEvents, KafkaTransactions, OutgoingRecord, ProduceFailure } from "../driver.ts";
 import { clientConfig, type PlatformaticDriverOptions, producerConfig } from "./config.ts";
-import { apiCodeOf, code, isNetwork, lostSend, toEventError } from "./errors.ts";
+import { apiCodeOf, code, isNetwork, lostSend, refusal, toEventError, within } from "./errors.ts";
 import { Link, limited } from "./link.ts";
 import { TransactionBatches } from "./transaction-batches.ts";
 import type { Vendor, VendorProducerInfo, VendorTransaction, VendorTransactions } from "./vendor.ts";
@@ -94,7 +94,7 @@ class PlatformaticTransactions implements KafkaTransactions {
         const failure = await this.#undo(transaction, cause);
         // One record may be too large, or only all of a batch together: one alone tells.
         const shared = Math.min(this.#batchRecords, records.length);
-        if (failure.fatal || apiCodeOf(cause) !== code.messageTooLarge || shared === 1) return failure;
+        if (failure.fatal || decisiveCode(cause) !== code.messageTooLarge || shared === 1) return failure;
         this.#batchRecords = shared >> 1;
         continue;
       }
@@ -138,8 +138,10 @@ class PlatformaticTransactions implements KafkaTransactions {
   }
 
   #failed(cause: unknown): ProduceFailure {
-    if (fenced.includes(apiCodeOf(cause))) return over(cause, "failed");
-    const error = cause instanceof EventError ? cause : lostSend(cause).error;
+    const known = decisiveCode(cause);
+    if (fenced.includes(known)) return over(cause, "failed");
+    if (cause instanceof EventError) return { outcome: "failed", fatal: false, error: cause };
+    const { error } = known === undefined ? lostSend(cause) : refusal(known, cause);
     return { outcome: "failed", fatal: false, error };
   }
 
@@ -157,6 +159,12 @@ class PlatformaticTransactions implements KafkaTransactions {
   }
 }
 
+/** One send has answers from several partitions: what no repeat can mend decides. */
+function decisiveCode(cause: unknown): number | undefined {
+  for (const { apiCode, canRetry } of within(cause)) if (apiCode !== undefined && canRetry === false) return apiCode;
+  return apiCodeOf(cause);
+}
+
 const fenced: readonly (number | undefined)[] = [
   code.producerFenced,
   code.invalidProducerEpoch,
@@ -166,7 +174,7 @@ const fenced: readonly (number | undefined)[] = [
 
 /** The producer is over: another one has its id, or it does not know what became of a transaction. */
 function over(cause: unknown, outcome: "failed" | "unknown"): ProduceFailure {
-  const lost = fenced.includes(apiCodeOf(cause));
+  const lost = fenced.includes(decisiveCode(cause));
   const what = lost ? "Another producer has the transactional id" : "A transaction did not end";
   const error = toEventError(cause, what, lost ? "fenced" : "transport-failed", false);
   return { outcome, fatal: true, error };

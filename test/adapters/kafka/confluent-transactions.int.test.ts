@@ -1,0 +1,3 @@
+import { transactionCases } from "./transaction-cases.ts";
+
+transactionCases("confluent");

@@ -1,0 +1,3 @@
+import { storedCases } from "./stored-cases.ts";
+
+storedCases("platformatic");
