@@ -3,6 +3,7 @@ import { kafkaTransport } from "../../../adapters/kafka/index.ts";
 import type { KafkaTransportOptions } from "../../../adapters/kafka/options.ts";
 import { EventError } from "../../../core/errors.ts";
 import type { ConsumeSource, Delivery, TransportSubscription } from "../../../core/transport.ts";
+import { fakeClock } from "../../../testing/index.ts";
 import { type FakeConsumer, FakeDriver, turn } from "./fake-driver.ts";
 
 const at = (partition: number): { topic: string; partition: number } => ({ topic: "t", partition });
@@ -208,6 +209,45 @@ describe("a Kafka subscription, over a fake driver", () => {
     await b.deliveries[2]!.settle(ack);
     expect(b.consumer.committed(0)).toBe(2);
     await b.subscription.close();
+  });
+
+  it("goes on when more wait for their retry than may run ahead, though its partition is paused meanwhile", async () => {
+    const clock = fakeClock();
+    const b = await bench({ maxAhead: { messages: 4 }, clock });
+    own(b.consumer, 0);
+    b.consumer.feed(0, 0, 20);
+    b.subscription.credit(100);
+    b.onDeliver = (delivery) => void delivery.settle({ kind: "retry", delayMs: 60_000 });
+    await b.arrived(4);
+    await vi.waitFor(() => expect(b.consumer.pausedNow.size).toBe(1));
+    expect(offsets(b.deliveries)).toEqual([0, 1, 2, 3]);
+    b.onDeliver = (delivery) => void delivery.settle(ack).catch(() => undefined);
+    // The host's timers and the clock take turns until every message is handled.
+    await vi.waitFor(async () => {
+      await clock.advance(30_000);
+      expect(b.deliveries).toHaveLength(24);
+    });
+    const after = b.deliveries.slice(4);
+    expect(offsets(after.filter(({ attempt }) => attempt === 2))).toEqual([0, 1, 2, 3]);
+    expect(offsets(after.filter(({ attempt }) => attempt === 1))).toEqual(Array.from({ length: 16 }, (_, n) => n + 4));
+    expect(b.consumer.pausedNow.size).toBe(0);
+    await vi.waitFor(async () => {
+      await clock.advance(1_000);
+      expect(b.consumer.committed(0)).toBe(20);
+    });
+  });
+
+  it("keeps the attempt of a retry that was released", async () => {
+    const b = await bench();
+    own(b.consumer, 0);
+    b.consumer.feed(0, 0, 1);
+    b.subscription.credit(10);
+    await b.arrived(1);
+    void b.deliveries[0]!.settle({ kind: "retry", delayMs: 0 });
+    await b.arrived(2);
+    b.deliveries[1]!.release();
+    await b.arrived(3);
+    expect(b.deliveries.map(({ attempt }) => attempt)).toEqual([1, 2, 2]);
   });
 
   it("delivers what was released once more, without counting an attempt", async () => {
