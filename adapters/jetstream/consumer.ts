@@ -15,6 +15,8 @@ export interface ConsumerSpec {
   /** Where given it is compared with a durable that exists. */
   readonly ackWaitMs?: number | undefined;
   readonly maxAckPending?: number | undefined;
+  /** A durable may give messages up after some deliveries: they are caught. */
+  readonly mayGiveUp?: boolean | undefined;
   /** `none`: what is delivered is done with. Default: `explicit`. */
   readonly ackPolicy?: "none" | undefined;
 }
@@ -133,7 +135,8 @@ function verified(spec: ConsumerSpec, info: ConsumerInfo): Consumer {
   const filters = config.filter_subjects ?? (config.filter_subject ? [config.filter_subject] : []);
   compare(what, "filter_subjects", [...spec.subjects].sort(), [...filters].sort());
   compare(what, "ack_policy", "explicit", config.ack_policy);
-  compare(what, "max_deliver", -1, config.max_deliver);
+  // What the server gives up would be lost where nobody catches it.
+  if (!spec.mayGiveUp) compare(what, "max_deliver", -1, config.max_deliver);
   if (ackWaitMs !== undefined) compare(what, "ack_wait", ackWaitMs * nanoseconds, config.ack_wait);
   if (maxAckPending !== undefined) compare(what, "max_ack_pending", maxAckPending, config.max_ack_pending);
   return toConsumer(info, false);

@@ -10,6 +10,9 @@ const notAcknowledged = /* @__PURE__ */ encoder.encode("-NAK");
 /** Says that work goes on. */
 export const inProgress: Uint8Array = /* @__PURE__ */ encoder.encode("+WPI");
 
+/** Before the reason of a termination: the server tells it to all, and those of our own are done with already. */
+export const ownReason = "waybill: ";
+
 /** Where a delivery reports to. */
 export interface DeliveryOwner {
   readonly lane: string;
@@ -76,5 +79,5 @@ function payloadOf(verdict: Verdict): Uint8Array {
     const nanoseconds = Math.round(verdict.delayMs * 1_000_000);
     return nanoseconds > 0 ? encoder.encode(`-NAK {"delay":${nanoseconds}}`) : notAcknowledged;
   }
-  return encoder.encode(`+TERM ${verdict.reason}`);
+  return encoder.encode(`+TERM ${ownReason}${verdict.reason}`);
 }

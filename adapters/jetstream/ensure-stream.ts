@@ -4,16 +4,18 @@ import type { StreamSpec } from "./options.ts";
 import { partitionSubject } from "./partitions.ts";
 
 /** The part of a stream's configuration that the transport gives or compares. Durations in nanoseconds. */
-interface StreamConfig {
+export interface StreamConfig {
   readonly name: string;
   readonly subjects: readonly string[];
-  readonly retention?: string;
-  readonly max_age?: number;
-  readonly max_bytes?: number;
-  readonly storage?: string;
-  readonly num_replicas?: number;
-  readonly duplicate_window?: number;
-  readonly metadata?: Readonly<Record<string, string>>;
+  readonly retention?: string | undefined;
+  readonly max_age?: number | undefined;
+  readonly max_bytes?: number | undefined;
+  readonly max_msgs?: number | undefined;
+  readonly max_msgs_per_subject?: number | undefined;
+  readonly storage?: string | undefined;
+  readonly num_replicas?: number | undefined;
+  readonly duplicate_window?: number | undefined;
+  readonly metadata?: Readonly<Record<string, string>> | undefined;
 }
 
 const nanoseconds = 1_000_000;
@@ -56,16 +58,28 @@ export async function ensureStream(api: Api, spec: StreamSpec): Promise<void> {
 
 /** False: there is no such stream. */
 async function verified(api: Api, wanted: StreamConfig, { name, partitions }: StreamSpec): Promise<boolean> {
-  const { error, config } = await api.request<{ config: StreamConfig; error?: ApiError }>(`STREAM.INFO.${name}`);
-  if (error?.err_code === streamNotFound) return false;
-  if (error) throw apiError(`cannot read the stream ${name}`, error);
-  const found = { ...config, subjects: [...(config.subjects ?? [])].sort() };
+  const config = await readStream(api, name);
+  if (!config) return false;
+  const found = { ...config, subjects: [...config.subjects].sort() };
   for (const field of Object.keys(wanted) as (keyof StreamConfig)[]) {
     if (field !== "metadata") compare(`stream ${name}`, field, wanted[field], found[field]);
   }
-  const kept = found.metadata?.[partitionsName];
-  compare(`stream ${name}`, "partitions", partitions, kept === undefined ? undefined : Number(kept));
+  compare(`stream ${name}`, "partitions", partitions, partitionsOf(found));
   return true;
+}
+
+/** The configuration of a stream; undefined where there is none. */
+export async function readStream(api: Api, name: string): Promise<StreamConfig | undefined> {
+  const { error, config } = await api.request<{ config: StreamConfig; error?: ApiError }>(`STREAM.INFO.${name}`);
+  if (error?.err_code === streamNotFound) return undefined;
+  if (error) throw apiError(`cannot read the stream ${name}`, error);
+  return { ...config, subjects: config.subjects ?? [] };
+}
+
+/** How many partitions a stream was made with; undefined for none. */
+export function partitionsOf({ metadata }: StreamConfig): number | undefined {
+  const kept = metadata?.[partitionsName];
+  return kept === undefined ? undefined : Number(kept);
 }
 
 /** Throws `configuration-mismatch` unless both are the same. */

@@ -1,8 +1,14 @@
 import type { HeaderCarrier, IncomingMessage } from "../../core/message.ts";
 import { headerCarrier } from "../nats/header-carrier.ts";
 import type { NatsMessageLike } from "../nats/nats-like.ts";
-import type { AckSubject } from "./ack-subject.ts";
 import { destinationOf } from "./partitions.ts";
+
+/** Where a message stands in its stream. */
+export interface Standing {
+  readonly sequence: number;
+  /** When it was stored, in unix milliseconds. */
+  readonly timestampMs: number;
+}
 
 /** A stored message as the port wants it. What few look at is worked out when they do. */
 export class JetStreamMessage implements IncomingMessage {
@@ -10,9 +16,9 @@ export class JetStreamMessage implements IncomingMessage {
   readonly partition: number | undefined;
   readonly headers: HeaderCarrier;
   readonly body: Uint8Array;
-  readonly #stored: AckSubject;
+  readonly #stored: Standing;
 
-  constructor(message: NatsMessageLike, stored: AckSubject, partitioned: boolean) {
+  constructor(message: NatsMessageLike, stored: Standing, partitioned: boolean) {
     const { subject } = message;
     const { destination, partition } = partitioned
       ? destinationOf(subject)
@@ -37,5 +43,15 @@ export class JetStreamMessage implements IncomingMessage {
 
   get timestampMs(): number {
     return this.#stored.timestampMs;
+  }
+}
+
+/** One that `read` answers, which knows where to go on. */
+export class StoredMessage extends JetStreamMessage {
+  position: string;
+
+  constructor(message: NatsMessageLike, stored: Standing, partitioned: boolean) {
+    super(message, stored, partitioned);
+    this.position = String(stored.sequence);
   }
 }

@@ -5,11 +5,11 @@ import type { ReadOptions } from "../../core/transport.ts";
 import type { NatsMessageLike } from "../nats/nats-like.ts";
 import { onAbort } from "../nats/on-abort.ts";
 import { AckSubject } from "./ack-subject.ts";
-import { type Source, sourcesOf } from "./consume.ts";
 import { ensureConsumer } from "./consumer.ts";
-import { JetStreamMessage } from "./incoming.ts";
+import { StoredMessage } from "./incoming.ts";
 import { Pull } from "./pull.ts";
 import type { ReceiveContext } from "./receive-context.ts";
+import { type Source, sourcesOf } from "./sources.ts";
 
 /** Messages asked for ahead of the reader. */
 const batch = 256;
@@ -19,21 +19,34 @@ const batch = 256;
  *
  * Reads through a consumer that expects no verdicts, lies in memory and is removed at the end, by the server itself when
  * this process dies. Where a message is missing or the server falls silent it goes on with a new one.
+ *
+ * A position is the sequence in the stream. Where several streams have the destination it is `<stream>/<sequence>`, and
+ * reading from it goes on with the streams behind that one by name; a sequence alone is one in each of them.
  */
 export async function* readStored(
   context: ReceiveContext,
   { destination, from = "earliest", signal }: ReadOptions,
 ): AsyncGenerator<IncomingMessage> {
   const sources = await sourcesOf(context, [destination], false);
-  for (const source of sources) yield* readSource(context, source, from, signal);
+  const [, first = "", sequence] = /^([^/]+)\/(\d+)$/.exec(from) ?? [];
+  for (const source of sources.sort((one, other) => (one.stream < other.stream ? -1 : 1))) {
+    const { stream } = source;
+    if (stream < first) continue;
+    const start = sequence === undefined ? from : stream === first ? sequence : "earliest";
+    for await (const message of readSource(context, source, start, signal)) {
+      if (sources.length > 1) message.position = `${stream}/${message.position}`;
+      yield message;
+    }
+  }
 }
 
-async function* readSource(
+/** One of them. */
+export async function* readSource(
   context: ReceiveContext,
   { stream, subjects, partition }: Source,
   from: string,
   signal: AbortSignal | undefined,
-): AsyncGenerator<IncomingMessage> {
+): AsyncGenerator<StoredMessage> {
   const { api, clock, link, heartbeatMs } = context;
   const arrived = new Fifo<NatsMessageLike>();
   let broken = false;
@@ -108,7 +121,7 @@ async function* readSource(
           expected++;
           left = Math.min(left - 1, stored.pending);
           start = String(stored.sequence + 1);
-          yield new JetStreamMessage(message, stored, partition !== undefined);
+          yield new StoredMessage(message, stored, partition !== undefined);
         }
       }
       await remove();

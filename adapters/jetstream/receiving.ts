@@ -3,5 +3,6 @@
  * does not pay for it.
  */
 export { startConsuming } from "./consume.ts";
+export { ensureDeadLetters } from "./ensure-dead-letters.ts";
 export { ensureStream } from "./ensure-stream.ts";
 export { readStored } from "./read.ts";

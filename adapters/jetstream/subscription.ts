@@ -5,6 +5,9 @@ import type { CloseOptions, CloseReport, ConsumeSink, Lag, TransportSubscription
 import type { Lane, LaneOwner } from "./lane.ts";
 import type { ReceiveContext } from "./receive-context.ts";
 
+/** What a lane aside asks for: seldom is there any, and what comes without credit is held. */
+const aside = 1;
+
 /** A running consumption: its lanes share credit, verdicts and the watch over the server. */
 export class JetStreamSubscription implements TransportSubscription, LaneOwner {
   readonly context: ReceiveContext;
@@ -12,6 +15,8 @@ export class JetStreamSubscription implements TransportSubscription, LaneOwner {
   readonly #abort = new AbortController();
   readonly #unlisten: () => void;
   readonly #lanes: Lane[] = [];
+  /** Lanes that share the credit. */
+  #sharing = 0;
   #credit = 0;
   /** The credit at its height. */
   #window = 0;
@@ -38,6 +43,7 @@ export class JetStreamSubscription implements TransportSubscription, LaneOwner {
   /** Takes what the server made; from now on a close ends it. */
   add(lane: Lane): void {
     this.#lanes.push(lane);
+    if (!lane.aside) this.#sharing++;
     if (this.#closing) void lane.stop();
     this.#checkOpen();
   }
@@ -65,29 +71,32 @@ export class JetStreamSubscription implements TransportSubscription, LaneOwner {
     return true;
   }
 
+  give(): void {
+    this.credit(1);
+  }
+
   /** Lets each lane ask for its share; one at least, since nobody knows where the next event comes. */
   fill(): void {
     if (this.#credit === 0 || this.#closing) return;
-    const lanes = this.#lanes.length;
+    const lanes = this.#sharing;
     const share = lanes === 1 ? this.#credit : Math.ceil(this.#credit / lanes);
-    for (const lane of this.#lanes) lane.fill(share, this.#window / lanes);
+    for (const lane of this.#lanes) {
+      if (lane.aside) lane.fill(aside, aside);
+      else lane.fill(share, this.#window / lanes);
+    }
   }
 
   pauseLane(name: string): void {
-    for (const lane of this.#lanes) if (lane.lane === name) lane.paused = true;
+    for (const lane of this.#lanes) lane.pause(name);
   }
 
   resumeLane(name: string): void {
-    for (const lane of this.#lanes) {
-      if (lane.lane !== name) continue;
-      lane.paused = false;
-      lane.pass();
-    }
+    for (const lane of this.#lanes) lane.resume(name);
     this.fill();
   }
 
   lag(): Promise<readonly Lag[]> {
-    return Promise.all(this.#lanes.map((lane) => lane.lag()));
+    return Promise.all(this.#lanes.filter((lane) => !lane.aside).map((lane) => lane.lag()));
   }
 
   close({ deadlineMs = 10_000 }: CloseOptions = {}): Promise<CloseReport> {
