@@ -72,7 +72,10 @@ export class FakeReader implements KafkaReader {
     const { offsets, end } = this.logs[this.#partition]!;
     const left = offsets.filter((offset) => offset >= this.#next).slice(0, Math.min(max, this.chunk));
     if (left.length > 0) this.#next = left.at(-1)! + 1;
-    else this.#reached = Math.max(end, this.#next);
+    else {
+      await turn();
+      this.#reached = Math.max(end, this.#next);
+    }
     return left.map((offset) => record(this.#partition, offset));
   }
 
