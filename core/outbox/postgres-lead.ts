@@ -75,8 +75,9 @@ where status = 'sent' and sent_at <= now() - $1::float8 * interval '1 ms' order 
       await own(fail, [id, error]);
     },
     prune: async (keepMs, limit) => (await own(prune, [keepMs, limit])).length,
-    async close() {
+    async close({ now = false } = {}) {
       if (!open) return;
+      if (now) sound = false;
       try {
         if (sound) await own(`select pg_advisory_unlock(${lock})`, []);
       } catch {

@@ -30,7 +30,10 @@ export interface OutboxRelayOptions {
   readonly keepMs?: number;
   /** Closes the relay. */
   readonly signal?: AbortSignal | undefined;
-  /** Gets what goes wrong, with the event that could not be published. Default: the listeners of `bus.onError`. */
+  /**
+   * Gets what goes wrong, with the event that could not be published; of failures that are repeated for ever one a
+   * minute. Default: the listeners of `bus.onError`.
+   */
   readonly onError?: (error: EventError, event: CloudEvent | undefined) => void;
 }
 
@@ -64,6 +67,8 @@ export interface RelaySetup {
 
 const pruneEveryMs = 60_000;
 const pruneRows = 1_000;
+/** In an outage every row fails again and again. */
+const quietMs = 60_000;
 /** Failures that no repetition of the call mends, but that say nothing about the event. */
 const notOfEvent: ReadonlySet<string> = /* @__PURE__ */ new Set(["aborted", "closed", "fenced", "unauthorized"]);
 
@@ -81,8 +86,10 @@ export function startRelay({ env, bus, store, options, closed }: RelaySetup): Ou
   let stopping = false;
   /** The time to close is over: what still comes in concerns nobody. */
   let abandoned = false;
-  /** Publishing fails for a reason that may pass; told once until it works again. */
-  let troubled = false;
+  /** Until then failures that may pass are not told again. */
+  let quietUntilMs = 0;
+  /** The store fails; told once until it works again. */
+  let storeFails = false;
   let pruneAtMs = clock.now();
   let wakeUp: (() => void) | undefined;
   let closing: Promise<RelayReport> | undefined;
@@ -129,7 +136,6 @@ export function startRelay({ env, bus, store, options, closed }: RelaySetup): Ou
       await by.sent(ids);
       rows.forget(ids);
       published += ids.length;
-      troubled = false;
       hungry = true;
     }
     for (const { row, error } of rows.failures()) {
@@ -140,8 +146,9 @@ export function startRelay({ env, bus, store, options, closed }: RelaySetup): Ou
       else await by.postpone(row.id, { delayMs: backoff(row.attempts + 1), refused, error: text });
       rows.forget([row.id]);
       hungry = true;
-      if (refused || !troubled) tell(error, eventOf(row));
-      if (!refused) troubled = true;
+      if (!refused && clock.now() < quietUntilMs) continue;
+      if (!refused) quietUntilMs = clock.now() + quietMs;
+      tell(error, eventOf(row));
     }
   }
 
@@ -161,7 +168,7 @@ export function startRelay({ env, bus, store, options, closed }: RelaySetup): Ou
       // Or somebody notified meanwhile.
       if (hungry) return;
     }
-    if (!rows.settled) await rest(pollMs);
+    if (!rows.settled && !(stopping && rows.size === 0)) await rest(pollMs);
   }
 
   async function run(): Promise<void> {
@@ -170,9 +177,11 @@ export function startRelay({ env, bus, store, options, closed }: RelaySetup): Ou
         lead ??= await store.lead();
         if (abandoned) return void (await lead?.close());
         if (lead) await work(lead);
-        else await rest(pollMs);
+        else if (!stopping) await rest(pollMs);
+        storeFails = false;
       } catch (reason) {
-        tell(EventError.from(reason));
+        if (!storeFails) tell(EventError.from(reason));
+        storeFails = true;
         rows.drop();
         const lost = lead;
         lead = undefined;
@@ -187,11 +196,18 @@ export function startRelay({ env, bus, store, options, closed }: RelaySetup): Ou
     stopping = true;
     rows.drop();
     wake();
-    await withinDeadline(clock, deadlineMs, running);
+    let ended = false;
+    await withinDeadline(
+      clock,
+      deadlineMs,
+      running.then(() => {
+        ended = true;
+      }),
+    );
     abandoned = true;
     wake();
     const unfinished = rows.size;
-    await lead?.close();
+    await lead?.close({ now: !ended });
     lead = undefined;
     closed();
     return { unfinished };

@@ -83,8 +83,8 @@ export interface OutboxLead {
   fail(id: string, options: { error: string }): Promise<void>;
   /** Removes up to `limit` rows that were published more than `keepMs` ago; answers how many. */
   prune(keepMs: number, limit: number): Promise<number>;
-  /** Gives the right back. */
-  close(): Promise<void>;
+  /** Gives the right back. `now`: without waiting for a call that runs, nor for the store. */
+  close(options?: { now?: boolean }): Promise<void>;
 }
 
 /** Where an outbox keeps its rows: in the user's database, or in memory. */

@@ -7,11 +7,13 @@ import { kafkaControls } from "./kafka-controls.ts";
 import { memoryControls } from "./memory-controls.ts";
 import { metaControl } from "./meta-control.ts";
 import { natsControls } from "./nats-controls.ts";
+import { outboxControls } from "./outbox-controls.ts";
 
 /** What `npm run controls` runs. */
 export const controls: readonly Control[] = [
   ...deliveryControls,
   ...idempotencyControls,
+  ...outboxControls,
   ...busControls,
   ...natsControls,
   ...jetstreamControls,
