@@ -1,7 +1,7 @@
 import { EventError } from "../../core/errors.ts";
 import { type Meaning, natsError } from "../nats/errors.ts";
 import type { Link } from "../nats/link.ts";
-import type { NatsLike } from "../nats/nats-like.ts";
+import type { NatsEncodable, NatsLike } from "../nats/nats-like.ts";
 import { whenConnected } from "../nats/when-connected.ts";
 
 /** An error that the JetStream API answered. */
@@ -21,6 +21,13 @@ export interface Api {
    * Rejects with `unreachable` where JetStream does not answer, `timeout`, `denied` or `closed`.
    */
   request<T>(subject: string, body?: unknown): Promise<T & { readonly error?: ApiError }>;
+  /** The same for any subject; `sends` hears of each time that it goes out. */
+  exchange<T>(
+    subject: string,
+    payload: Uint8Array,
+    headers?: NatsEncodable,
+    sends?: () => void,
+  ): Promise<T & { readonly error?: ApiError }>;
 }
 
 const meanings: readonly Meaning[] = [
@@ -34,15 +41,17 @@ export function createApi(connection: NatsLike, link: Link, domain: string | und
   const prefix = domain === undefined ? "$JS.API." : `$JS.${domain}.API.`;
   const encoder = new TextEncoder();
   const decoder = new TextDecoder();
-  return {
+  const api: Api = {
     prefix,
-    async request(subject, body) {
-      const payload = encoder.encode(body === undefined ? "" : JSON.stringify(body));
+    request: (subject, body) =>
+      api.exchange(prefix + subject, encoder.encode(body === undefined ? "" : JSON.stringify(body))),
+    async exchange(subject, payload, headers, sends) {
       for (;;) {
         if (!(await whenConnected(link))) throw new EventError("closed", "jetstream: the transport is closed");
         const broken = nextBreak(link);
         try {
-          const asking = connection.request(prefix + subject, payload, { timeout: timeoutMs });
+          sends?.();
+          const asking = connection.request(subject, payload, { timeout: timeoutMs, headers });
           const answer = await Promise.race([asking, broken.seen]);
           if (answer) return JSON.parse(decoder.decode(answer.data));
           asking.catch(() => undefined); // its answer went with the socket
@@ -54,6 +63,7 @@ export function createApi(connection: NatsLike, link: Link, domain: string | und
       }
     },
   };
+  return api;
 }
 
 /** Resolves when the connection breaks or closes. */

@@ -6,3 +6,4 @@ export { startConsuming } from "./consume.ts";
 export { ensureDeadLetters } from "./ensure-dead-letters.ts";
 export { ensureStream } from "./ensure-stream.ts";
 export { readStored } from "./read.ts";
+export { openState } from "./state.ts";

@@ -215,6 +215,11 @@ export function jetstreamTransport(options: JetStreamTransportOptions): Transpor
       return (await load()).ensureDeadLetters(receiving, spec);
     },
 
+    async openState(name, given = {}) {
+      checkOpen();
+      return (await load()).openState(receiving, name, given);
+    },
+
     health: () => ({ state: closing ? "closed" : link.state, ...outbox.size() }),
     onStatus: link.listen,
 
