@@ -151,6 +151,24 @@ export async function topicConfig(port: number, topic: string): Promise<Record<s
   return Object.fromEntries(config!);
 }
 
+const operations = { read: 3, write: 4, create: 5, describe: 8 } as const;
+
+/** Lets a user do this to a topic; `*` is every one. */
+export async function allow(
+  port: number,
+  user: string,
+  operation: keyof typeof operations,
+  topic: string,
+): Promise<void> {
+  const [topicResource, literal, allowed] = [2, 3, 3];
+  const place = [int8(topicResource), text(topic), int8(literal)];
+  const rule = [text(`User:${user}`), text("*"), int8(operations[operation]), int8(allowed)];
+  const answer = await ask(port, 30, 1, list([Buffer.concat([...place, ...rule])]));
+  answer.int32();
+  const [refused] = answer.list(() => ({ code: answer.int16(), message: answer.text() }));
+  if (refused?.code !== 0) throw new Error(`Kafka did not allow ${user}: ${refused?.code} ${refused?.message}`);
+}
+
 /** How many partitions a topic has. */
 export async function partitionsOf(port: number, topic: string): Promise<number> {
   return (await leaders(port, topic)).length;

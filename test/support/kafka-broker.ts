@@ -20,6 +20,8 @@ export interface BrokerSecurity {
   readonly keyAndCertificate: string;
   readonly username: string;
   readonly password: string;
+  /** Signs in by PLAIN with the same password, and may do only what the test allows. */
+  readonly guest?: string;
 }
 
 /** A real Kafka broker of one node, run for a test. */
@@ -58,20 +60,26 @@ function answers(port: number): Promise<boolean> {
   });
 }
 
-function secureListener({ username, password }: BrokerSecurity, pem: string): Record<string, string> {
+function secureListener({ username, password, guest }: BrokerSecurity, pem: string): Record<string, string> {
+  const users = [username, ...(guest ? [guest] : [])].map((each) => `user_${each}="${password}"`).join(" ");
   const jaas = "org.apache.kafka.common.security";
   const oauth = `${jaas}.oauthbearer`;
   const settings = {
     "ssl.keystore.type": "PEM",
     "ssl.keystore.location": pem,
     "sasl.enabled.mechanisms": "PLAIN,SCRAM-SHA-256,SCRAM-SHA-512,OAUTHBEARER",
-    "plain.sasl.jaas.config": `${jaas}.plain.PlainLoginModule required user_${username}="${password}";`,
+    "plain.sasl.jaas.config": `${jaas}.plain.PlainLoginModule required ${users};`,
     "scram-sha-256.sasl.jaas.config": `${jaas}.scram.ScramLoginModule required;`,
     "scram-sha-512.sasl.jaas.config": `${jaas}.scram.ScramLoginModule required;`,
     "oauthbearer.sasl.jaas.config": `${oauth}.OAuthBearerLoginModule required;`,
     "oauthbearer.sasl.server.callback.handler.class": `${oauth}.internals.unsecured.OAuthBearerUnsecuredValidatorCallbackHandler`,
   };
-  return Object.fromEntries(Object.entries(settings).map(([name, value]) => [`listener.name.secure.${name}`, value]));
+  const acl = {
+    "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+    "super.users": `User:ANONYMOUS;User:${username}`,
+  };
+  const listener = Object.entries(settings).map(([name, value]) => [`listener.name.secure.${name}`, value]);
+  return { ...Object.fromEntries(listener), ...(guest ? acl : {}) };
 }
 
 interface Place {

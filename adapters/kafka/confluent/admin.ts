@@ -1,13 +1,12 @@
-import type { EventError } from "../../../core/errors.ts";
 import type { ConnectionEvents, KafkaAdmin, NewTopic, TopicDescription, TopicSettings } from "../driver.ts";
 import type { ConfluentDriverOptions } from "./config.ts";
 import { code, codeOf, toEventError } from "./errors.ts";
 import { partitionsOf } from "./positions.ts";
+import { denials, refusal, topicIfAny } from "./topic-lookup.ts";
 import { openUngrouped, type Ungrouped } from "./ungrouped.ts";
-import { called, type Vendor, type VendorAdmin, type VendorTopic } from "./vendor.ts";
+import { called, type Vendor, type VendorAdmin } from "./vendor.ts";
 
 const requestMs = 10_000;
-const timeout = { timeout: requestMs };
 
 /** Opens librdkafka's admin over the connections of a consumer. */
 export async function openAdmin(
@@ -31,18 +30,15 @@ class ConfluentAdmin implements KafkaAdmin {
   async describe(topic: string, create: boolean): Promise<TopicDescription | undefined> {
     if (create) await partitionsOf(this.#ungrouped.connection, topic);
     try {
-      const [found] = await called<readonly VendorTopic[]>((done) =>
-        this.#admin.describeTopics([topic], timeout, done),
-      );
-      if (found?.error) throw found.error;
-      const partitions = found?.partitions ?? [];
+      const found = await topicIfAny(this.#admin, topic);
+      if (!found) return undefined;
+      const partitions = found.partitions ?? [];
       return {
         partitions: partitions.length,
         replicas: Math.max(1, ...partitions.map(({ replicas }) => replicas.length)),
         led: partitions.length > 0 && partitions.every(({ leader }) => leader && leader.id >= 0),
       };
     } catch (cause) {
-      if (codeOf(cause) === code.unknownTopic && !create) return undefined;
       throw refusal(cause, `Kafka did not describe the topic "${topic}"`);
     }
   }
@@ -54,7 +50,7 @@ class ConfluentAdmin implements KafkaAdmin {
    */
   async settings(topic: string): Promise<TopicSettings> {
     const below = [{ topic, partition: 0, offset: 0 }];
-    const options = { ...timeout, operationTimeout: requestMs };
+    const options = { timeout: requestMs, operationTimeout: requestMs };
     const refused = await called<readonly { error?: unknown }[]>((done) =>
       this.#admin.deleteRecords(below, options, done as never),
     ).then(
@@ -87,14 +83,4 @@ class ConfluentAdmin implements KafkaAdmin {
   close(): Promise<void> {
     return this.#ungrouped.close();
   }
-}
-
-const denials: readonly (number | undefined)[] = [code.topicDenied, code.clusterDenied, code.policyViolation];
-const wrong: readonly (number | undefined)[] = [code.invalidReplicas, code.invalidConfig];
-
-function refusal(cause: unknown, what: string): EventError {
-  const known = codeOf(cause);
-  if (denials.includes(known)) return toEventError(cause, what, "denied", false);
-  if (known === code.invalidTopic) return toEventError(cause, what, "invalid-destination", false);
-  return toEventError(cause, what, "transport-failed", !wrong.includes(known));
 }

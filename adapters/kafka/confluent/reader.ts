@@ -1,11 +1,12 @@
-import { EventError } from "../../../core/errors.ts";
+import type { EventError } from "../../../core/errors.ts";
 import type { ConnectionEvents, IncomingRecord, KafkaReader, PartitionRange } from "../driver.ts";
 import { askLeader } from "../leader-moves.ts";
 import type { ConfluentDriverOptions } from "./config.ts";
-import { code, codeOf, toEventError } from "./errors.ts";
+import { code, codeOf } from "./errors.ts";
 import { ConfluentRecord } from "./records.ts";
+import { missing, refusal, topicIfAny } from "./topic-lookup.ts";
 import { openUngrouped, type Ungrouped } from "./ungrouped.ts";
-import { called, type Vendor, type VendorMessage } from "./vendor.ts";
+import { called, type Vendor, type VendorAdmin, type VendorMessage } from "./vendor.ts";
 
 const pollMs = 100;
 const requestMs = 5_000;
@@ -22,17 +23,19 @@ export async function openReader(
   const ungrouped = await openUngrouped(vendor, options, own, events);
   ungrouped.client.setDefaultConsumeTimeout(pollMs);
   ungrouped.client.setDefaultIsTimeoutOnlyForFirstMessage(true);
-  return new ConfluentReader(ungrouped, topic);
+  return new ConfluentReader(ungrouped, vendor.AdminClient.createFrom(ungrouped.client), topic);
 }
 
 class ConfluentReader implements KafkaReader {
   readonly #ungrouped: Ungrouped;
+  readonly #admin: VendorAdmin;
   readonly #topic: string;
   #partition = -1;
   #reached: number | undefined;
 
-  constructor(ungrouped: Ungrouped, topic: string) {
+  constructor(ungrouped: Ungrouped, admin: VendorAdmin, topic: string) {
     this.#ungrouped = ungrouped;
+    this.#admin = admin;
     this.#topic = topic;
     // Comes behind every record before it, and before the poll that brings it resolves.
     ungrouped.client.on("partition.eof", ({ partition, offset }) => {
@@ -41,21 +44,19 @@ class ConfluentReader implements KafkaReader {
   }
 
   async ranges(): Promise<readonly PartitionRange[]> {
-    const { client, connection } = this.#ungrouped;
+    const { client } = this.#ungrouped;
     try {
-      const { topics } = await connection.metadata(this.#topic, requestMs);
-      const partitions = topics.find(({ name }) => name === this.#topic)?.partitions ?? [];
-      if (partitions.length === 0) throw missing(this.#topic);
-      const ids = partitions.map(({ id }) => id).sort((a, b) => a - b);
+      const found = await topicIfAny(this.#admin, this.#topic);
+      if (!found) throw missing(this.#topic);
       const ranges: PartitionRange[] = [];
-      for (const partition of ids) {
+      for (const { partition } of found.partitions ?? []) {
         // By the isolation of this client, which reads what is committed: the end is the last stable offset.
         const ask = (): Promise<{ lowOffset: number; highOffset: number }> =>
           called((done) => client.queryWatermarkOffsets(this.#topic, partition, requestMs, done));
         const { lowOffset, highOffset } = await askLeader(ask, codeOf);
         ranges.push({ partition, low: Math.max(0, lowOffset), end: highOffset });
       }
-      return ranges;
+      return ranges.sort((a, b) => a.partition - b.partition);
     } catch (cause) {
       throw this.#failure(cause, "Kafka did not tell where a topic ends");
     }
@@ -87,10 +88,6 @@ class ConfluentReader implements KafkaReader {
   #failure(cause: unknown, what: string): EventError {
     const known = codeOf(cause);
     if (known === code.unknownTopic || known === code.localUnknownTopic) return missing(this.#topic, cause);
-    return known === code.topicDenied ? toEventError(cause, what, "denied", false) : toEventError(cause, what);
+    return refusal(cause, what);
   }
-}
-
-function missing(topic: string, cause?: unknown): EventError {
-  return new EventError("invalid-destination", `Kafka has no topic "${topic}"`, { cause });
 }

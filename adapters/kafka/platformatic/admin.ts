@@ -1,9 +1,8 @@
-import type { EventError } from "../../../core/errors.ts";
 import type { ConnectionEvents, KafkaAdmin, NewTopic, TopicDescription, TopicSettings } from "../driver.ts";
 import { clientConfig, type PlatformaticDriverOptions } from "./config.ts";
 import { apiCodeOf, code, toEventError } from "./errors.ts";
 import { Link, limited } from "./link.ts";
-import { layoutIfAny } from "./topic-lookup.ts";
+import { denials, layoutIfAny, refusal } from "./topic-lookup.ts";
 import { layoutOf } from "./topics.ts";
 import type { Vendor, VendorAdmin } from "./vendor.ts";
 
@@ -91,14 +90,4 @@ class PlatformaticAdmin implements KafkaAdmin {
     this.#link.close();
     await limited(this.#client.close(), closeMs).catch(() => undefined);
   }
-}
-
-const denials: readonly (number | undefined)[] = [code.topicDenied, code.clusterDenied, code.policyViolation];
-const wrong: readonly (number | undefined)[] = [code.invalidReplicas, code.invalidConfig];
-
-function refusal(cause: unknown, what: string): EventError {
-  const known = apiCodeOf(cause);
-  if (denials.includes(known)) return toEventError(cause, what, "denied", false);
-  if (known === code.invalidTopic) return toEventError(cause, what, "invalid-destination", false);
-  return toEventError(cause, what, "transport-failed", !wrong.includes(known));
 }

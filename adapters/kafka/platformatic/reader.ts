@@ -1,10 +1,10 @@
 import type { ConnectionEvents, IncomingRecord, KafkaReader, PartitionRange } from "../driver.ts";
 import { type PlatformaticDriverOptions, readerConfig } from "./config.ts";
-import { toEventError } from "./errors.ts";
+import { apiCodeOf } from "./errors.ts";
 import { Fetcher } from "./fetcher.ts";
 import { Link, limited } from "./link.ts";
 import { earliest, idOf, latest, listedOffsets } from "./positions.ts";
-import { layoutIfAny, missing } from "./topic-lookup.ts";
+import { denials, layoutIfAny, missing, refusal } from "./topic-lookup.ts";
 import type { Vendor, VendorConsumer } from "./vendor.ts";
 
 const pollMs = 100;
@@ -40,7 +40,10 @@ class PlatformaticReader implements KafkaReader {
     this.#client = client;
     this.#link = link;
     this.#topic = topic;
-    this.#fetcher = new Fetcher(client, (error) => events.failed(error));
+    // A fetch that is denied is repeated without end: who reads has to be told.
+    this.#fetcher = new Fetcher(client, (error) =>
+      events.failed(denials.includes(apiCodeOf(error)) ? refusal(error.cause, "Kafka did not deliver") : error),
+    );
   }
 
   async ranges(): Promise<readonly PartitionRange[]> {
@@ -57,7 +60,7 @@ class PlatformaticReader implements KafkaReader {
         return { partition: each.partition, low: begins.get(idOf(each)) ?? end, end };
       });
     } catch (cause) {
-      throw toEventError(cause, "Kafka did not tell where a topic ends");
+      throw refusal(cause, "Kafka did not tell where a topic ends");
     }
   }
 

@@ -1,6 +1,6 @@
 import { EventError } from "../../../core/errors.ts";
 import { askLeader } from "../leader-moves.ts";
-import { apiCodeOf, code, reasonOf } from "./errors.ts";
+import { apiCodeOf, code, reasonOf, toEventError } from "./errors.ts";
 import { limited } from "./link.ts";
 import type { VendorClient, VendorTopic } from "./vendor.ts";
 
@@ -22,4 +22,16 @@ export async function layoutIfAny(client: VendorClient, topic: string): Promise<
 /** The error of a topic that is wanted and not there. */
 export function missing(topic: string): EventError {
   return new EventError("invalid-destination", `Kafka has no topic "${topic}"`);
+}
+
+/** What the brokers refuse to this client. */
+export const denials: readonly (number | undefined)[] = [code.topicDenied, code.clusterDenied, code.policyViolation];
+const wrong: readonly (number | undefined)[] = [code.invalidReplicas, code.invalidConfig];
+
+/** Why the brokers did not do what was asked about a topic. */
+export function refusal(cause: unknown, what: string): EventError {
+  const known = apiCodeOf(cause);
+  if (denials.includes(known)) return toEventError(cause, what, "denied", false);
+  if (known === code.invalidTopic) return toEventError(cause, what, "invalid-destination", false);
+  return toEventError(cause, what, "transport-failed", !wrong.includes(known));
 }

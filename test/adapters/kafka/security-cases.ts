@@ -6,11 +6,13 @@ import type { SaslOptions } from "../../../adapters/kafka/security.ts";
 import type { EventError } from "../../../core/errors.ts";
 import type { ConsumeSink, Transport } from "../../../core/transport.ts";
 import { type Certificates, makeCertificates } from "../../support/certificates.ts";
+import { allow } from "../../support/kafka-admin.ts";
 import { type KafkaBroker, startKafka } from "../../support/kafka-broker.ts";
 import { type DriverName, driverOf, type TestOptions } from "./drivers.ts";
 
 const username = "shop";
 const password = "correct-horse-battery";
+const guest = "guest";
 const wrong = "incorrect-horse-battery";
 
 const base64url = (value: object): string => Buffer.from(JSON.stringify(value)).toString("base64url");
@@ -29,7 +31,8 @@ export function securityCases(name: DriverName): void {
 
   beforeAll(async () => {
     certificates = await makeCertificates();
-    broker = await startKafka({ keyAndCertificate: certificates.keyAndCertificate, username, password });
+    const { keyAndCertificate } = certificates;
+    broker = await startKafka({ keyAndCertificate, username, password, guest });
   });
   afterAll(async () => {
     await Promise.all(open.map((each) => each.close({ deadlineMs: 1_000 })));
@@ -106,6 +109,32 @@ export function securityCases(name: DriverName): void {
         }
       },
     );
+
+    it("denies who may not: to provide topics, to read and to store in transactions", async () => {
+      const topic = `guarded-${randomUUID()}`;
+      await broker.createTopic(topic, 1);
+      const transport = secure({ mechanism: "plain", username: guest, password });
+      const read = async (): Promise<string[]> => {
+        const found: string[] = [];
+        for await (const { position } of transport.read!({ destination: topic })) found.push(position!);
+        return found;
+      };
+      const denied = { code: "denied", retryable: false };
+      const letters = { role: "dead-letter", source: topic } as const;
+      await expect(transport.ensure!(letters)).rejects.toMatchObject(denied);
+      await expect(read()).rejects.toMatchObject(denied);
+      await expect(transport.openTransactions!(`guest-${topic}`)).rejects.toMatchObject(denied);
+      // It may look, and so learns that there is none; it may not create one.
+      await allow(broker.port, guest, "describe", "*");
+      await expect(transport.ensure!(letters)).rejects.toMatchObject(denied);
+      const owner = secure({ mechanism: "plain", username, password });
+      await owner.publish([{ destination: topic, headers: [], body: "x" }]);
+      await owner.close();
+      await expect(read()).rejects.toMatchObject(denied);
+      await broker.createTopic(`${topic}.dlq`, 1);
+      await transport.ensure!(letters);
+      await transport.close();
+    });
 
     it("reports a token provider that fails, without ending the process", async () => {
       const token = async (): Promise<string> => {
