@@ -65,10 +65,11 @@ export function memoryOutbox({ clock = systemClock }: MemoryOutboxOptions = {}):
     const perKey = new Map<string, number>();
     for (const row of rows) {
       if (limit === 0) return;
+      if (busy.has(row.id)) continue;
       const { key, status } = row;
       const ready = status === "pending" && row.dueMs <= now;
       if (key === undefined) {
-        if (!ready || busy.has(row.id)) continue;
+        if (!ready) continue;
       } else {
         const before = perKey.get(key) ?? 0;
         if (closed.has(key) || status === "sent" || (status === "failed" && !failedHolds)) continue;

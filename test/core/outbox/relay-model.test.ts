@@ -40,8 +40,9 @@ test.each(["continue", "hold"] as const)(
       fc.asyncProperty(
         fc.array(step, { size: "medium" }),
         fc.infiniteStream(fate),
+        fc.infiniteStream(fc.nat(12)),
         fc.integer({ min: 1, max: 6 }),
-        async (steps, fates, maxRows) => {
+        async (steps, fates, latencies, maxRows) => {
           const harness = relayHarness();
           const { clock, store } = harness;
           const committed: { readonly name: string; readonly key: string | undefined; readonly poison: boolean }[] = [];
@@ -76,7 +77,10 @@ test.each(["continue", "hold"] as const)(
                     await lead.close();
                   }
                   if (gone) throw new EventError("unreachable", "gone", { retryable: true });
-                  return run(...given);
+                  const result = await run(...given);
+                  const answerMs = calm ? 0 : latencies.next().value;
+                  if (answerMs > 0) await new Promise<void>((resolve) => clock.after(answerMs, resolve));
+                  return result;
                 };
               };
               const { take, sent, postpone, fail, prune, close } = lead;
