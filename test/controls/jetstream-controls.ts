@@ -3,6 +3,10 @@ import type { Control } from "./control.ts";
 const outbox = "test/adapters/jetstream/outbox.test.ts";
 const consume = "test/adapters/jetstream/consume.test.ts";
 const words = "test/adapters/jetstream/words.test.ts";
+const letters = "test/adapters/jetstream/letter-subjects.test.ts";
+const provide = "test/adapters/jetstream/provide-stream.test.ts";
+const givenUp = "test/adapters/jetstream/given-up.test.ts";
+const state = "test/adapters/jetstream/state.test.ts";
 const settling = "settles every event once";
 
 /** The guards of the JetStream transport. */
@@ -315,5 +319,142 @@ export const jetstreamControls: readonly Control[] = [
     from: "const answer = await Promise.race([asking, broken.seen]);",
     to: "const answer = await asking;",
     tests: ["test/adapters/jetstream/api.test.ts"],
+  },
+  {
+    id: "jetstream.letters-apart",
+    guard: "a stream does not take its own dead letters",
+    file: "adapters/jetstream/letter-subjects.ts",
+    from: "|| taken(",
+    to: "|| ((_: string) => false)(",
+    tests: [letters],
+  },
+  {
+    id: "jetstream.letters-clash",
+    guard: "letters that a stream would take in either form are refused",
+    file: "adapters/jetstream/letter-subjects.ts",
+    from: "if (clash !== undefined) {",
+    to: "if (clash !== undefined && (false as boolean)) {",
+    tests: [letters],
+  },
+  {
+    id: "jetstream.letters-kept",
+    guard: "a stream that removes what was acknowledged keeps no letters",
+    file: "adapters/jetstream/provide-stream.ts",
+    from: '"retention", retention, found.retention',
+    to: '"retention", 1, 1',
+    tests: [provide],
+  },
+  {
+    id: "jetstream.letters-all-kept",
+    guard: "a stream that keeps the last of each subject keeps no letters",
+    file: "adapters/jetstream/provide-stream.ts",
+    from: "-1, found.max_msgs_per_subject ?? -1",
+    to: "1, 1",
+    tests: [provide],
+  },
+  {
+    id: "jetstream.streams-of-others",
+    guard: "nobody else's stream is extended",
+    file: "adapters/jetstream/provide-stream.ts",
+    from: "if (found.metadata?.[roleName] !== role) compare(",
+    to: "if (false as boolean) compare(",
+    tests: [provide],
+  },
+  {
+    id: "jetstream.wildcards-leave-letters",
+    guard: "a wildcard does not reach letters and buckets",
+    file: "adapters/jetstream/sources.ts",
+    from: "return others.length > 0 ? others : streams;",
+    to: "return streams;",
+    tests: [provide],
+  },
+  {
+    id: "jetstream.give-up-caught",
+    guard: "a consumer that gives up is refused where nobody catches what it gives up",
+    file: "adapters/jetstream/consumer.ts",
+    from: "if (!spec.mayGiveUp) compare(",
+    to: "if (false as boolean) compare(",
+    tests: [provide],
+  },
+  {
+    id: "jetstream.own-rejects",
+    guard: "what was rejected here does not come back as given up",
+    file: "adapters/jetstream/given-up-lane.ts",
+    from: "told.reason?.startsWith(ownReason)",
+    to: "told.reason === undefined",
+    tests: [givenUp],
+  },
+  {
+    id: "jetstream.own-rejects-marked",
+    guard: "a rejection names itself as one of our own",
+    file: "adapters/jetstream/delivery.ts",
+    from: 'export const ownReason = "waybill: ";',
+    to: 'export const ownReason = "";',
+    tests: [consume],
+    title: "rejection",
+  },
+  {
+    id: "jetstream.given-up-credit",
+    guard: "an advisory without a delivery gives its credit back",
+    file: "adapters/jetstream/given-up-lane.ts",
+    from: '    advisory.settle({ kind: "ack" }).catch(() => undefined);\n    this.owner.give();',
+    to: '    advisory.settle({ kind: "ack" }).catch(() => undefined);',
+    tests: [givenUp],
+  },
+  {
+    id: "jetstream.given-up-lost-told",
+    guard: "what was given up and removed is told",
+    file: "adapters/jetstream/given-up-lane.ts",
+    from: "if (!found) {\n        this.fail(",
+    to: "if (!found) {\n        ((_: unknown) => undefined)(",
+    tests: [givenUp],
+  },
+  {
+    id: "jetstream.given-up-close",
+    guard: "what is fetched while a subscription closes is given back",
+    file: "adapters/jetstream/given-up-lane.ts",
+    from: "if (this.closing) return advisory.release();",
+    to: "",
+    tests: [givenUp],
+  },
+  {
+    id: "jetstream.given-up-queue",
+    guard: "a work queue forgets what was given up and settled",
+    file: "adapters/jetstream/given-up-lane.ts",
+    from: 'why === "max-deliveries" && this.#isQueue ?',
+    to: 'why === "max-deliveries" && (false as boolean) ?',
+    tests: [givenUp],
+  },
+  {
+    id: "jetstream.state-own-write",
+    guard: "a write that was sent twice is not taken for that of a rival",
+    file: "adapters/jetstream/state.ts",
+    from: "return last?.id === id ? {",
+    to: "return (false as boolean) && last ? {",
+    tests: [state],
+  },
+  {
+    id: "jetstream.state-unknown",
+    guard: "nobody says that a write failed where it may have succeeded",
+    file: "adapters/jetstream/state.ts",
+    from: "if (written.unsure) throw unknown(key);",
+    to: "",
+    tests: [state],
+  },
+  {
+    id: "jetstream.state-removed",
+    guard: "a deletion stands for no entry",
+    file: "adapters/jetstream/state.ts",
+    from: "if (revision !== 0 || (last && !last.removed)) return undefined;",
+    to: "if (revision !== 0 || last) return undefined;",
+    tests: [state],
+  },
+  {
+    id: "jetstream.state-rival",
+    guard: "a rival's entry is not written over",
+    file: "adapters/jetstream/state.ts",
+    from: "if (revision !== 0 || (last && !last.removed)) return undefined;",
+    to: "if (revision !== 0) return undefined;",
+    tests: [state],
   },
 ];

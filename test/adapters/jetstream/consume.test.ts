@@ -100,6 +100,17 @@ describe("a JetStream subscription, over a fake server", () => {
   });
 });
 
+test("a rejection tells the server that it is one of ours", async () => {
+  const { clock, server, join } = setUp();
+  const { sink, subscription } = await join();
+  subscription.credit(1);
+  server.store("a", "1");
+  await clock.advance(0);
+  void sink.deliveries[0]!.settle({ kind: "reject", reason: "handler-failed" });
+  await clock.advance(10);
+  expect(server.consumer.verdicts).toEqual(["1 +TERM waybill: handler-failed"]);
+});
+
 describe("a settlement", () => {
   test("is confirmed by the server, and sent again until it is", async () => {
     const { clock, server, join } = setUp();
