@@ -50,7 +50,10 @@ async function newTopic(
   topic: string,
   { role, source }: DestinationSpec,
 ): Promise<NewTopic> {
-  const { partitions, replicas } = (await admin.describe(source, true))!;
+  const found = await admin.describe(source, true);
+  // Made a moment ago, and not every broker knows.
+  if (!found) throw new EventError("invalid-destination", `Kafka has no topic "${source}" yet`, { retryable: true });
+  const { partitions, replicas } = found;
   if (role === "retry") return { topic, partitions, replicas, config: {} };
   if (role === "state") return { topic, partitions: 1, replicas, config: { "cleanup.policy": "compact" } };
   // Where the source's own bound is not told, nothing larger than the transport's reaches its dead letters.

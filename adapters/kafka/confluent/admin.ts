@@ -1,10 +1,11 @@
 import type { ConnectionEvents, KafkaAdmin, NewTopic, TopicDescription, TopicSettings } from "../driver.ts";
+import { askLeader } from "../leader-moves.ts";
 import type { ConfluentDriverOptions } from "./config.ts";
 import { code, codeOf, toEventError } from "./errors.ts";
 import { partitionsOf } from "./positions.ts";
 import { denials, refusal, topicIfAny } from "./topic-lookup.ts";
 import { openUngrouped, type Ungrouped } from "./ungrouped.ts";
-import { called, type Vendor, type VendorAdmin } from "./vendor.ts";
+import { called, type Vendor, type VendorAdmin, type VendorError } from "./vendor.ts";
 
 const requestMs = 10_000;
 
@@ -51,12 +52,13 @@ class ConfluentAdmin implements KafkaAdmin {
   async settings(topic: string): Promise<TopicSettings> {
     const below = [{ topic, partition: 0, offset: 0 }];
     const options = { timeout: requestMs, operationTimeout: requestMs };
-    const refused = await called<readonly { error?: unknown }[]>((done) =>
-      this.#admin.deleteRecords(below, options, done as never),
-    ).then(
-      ([answer]) => answer?.error,
-      (cause: unknown) => cause,
-    );
+    const ask = async (): Promise<void> => {
+      const [answer] = await called<readonly { error?: VendorError }[]>((done) =>
+        this.#admin.deleteRecords(below, options, done),
+      );
+      if (answer?.error) throw answer.error;
+    };
+    const refused: unknown = await askLeader(ask, codeOf).catch((cause: unknown) => cause);
     const compacted = codeOf(refused) === code.policyViolation;
     const told = compacted || !refused;
     if (!told && !denials.includes(codeOf(refused))) {

@@ -110,8 +110,9 @@ export function toEventError(
 ): EventError {
   if (cause instanceof EventError) return cause;
   const known = codeOf(cause);
-  const message = cause instanceof Error ? cause.message : String(cause);
-  return new EventError(errorCode, `${what}: ${message}${known === undefined ? "" : ` (${known})`}`, {
+  // Answers for single partitions are plain objects.
+  const message = (cause as { message?: unknown } | null)?.message ?? cause;
+  return new EventError(errorCode, `${what}: ${String(message)}${known === undefined ? "" : ` (${known})`}`, {
     cause,
     retryable,
   });

@@ -146,8 +146,9 @@ describe("transactions by librdkafka, over a fake client", () => {
 });
 
 describe("the settings of a topic by librdkafka, over a fake client", () => {
-  const settings = async (error: VendorError | undefined): Promise<unknown> => {
+  const settings = async (...answers: (VendorError | undefined)[]): Promise<unknown> => {
     const asked: unknown[] = [];
+    const wanted = answers.map(() => [{ topic: "t", partition: 0, offset: 0 }]);
     class KafkaConsumer {
       on(): void {}
       setDefaultConsumeTimeout(): void {}
@@ -160,7 +161,7 @@ describe("the settings of a topic by librdkafka, over a fake client", () => {
     }
     const deleteRecords = (list: unknown, _: unknown, done: VendorCallback): void => {
       asked.push(list);
-      done(null, [{ error }]);
+      done(null, [{ error: answers.shift() }]);
     };
     const vendor = { KafkaConsumer, AdminClient: { createFrom: () => ({ deleteRecords }) } } as unknown as Vendor;
     const admin = await openAdmin(vendor, options, events);
@@ -168,7 +169,7 @@ describe("the settings of a topic by librdkafka, over a fake client", () => {
       return await admin.settings("t");
     } finally {
       // Below the first offset there is nothing to delete.
-      expect(asked).toEqual([[{ topic: "t", partition: 0, offset: 0 }]]);
+      expect(asked).toEqual(wanted);
       await admin.close();
     }
   };
@@ -179,9 +180,16 @@ describe("the settings of a topic by librdkafka, over a fake client", () => {
     expect(await settings(failing(44))).toEqual({ compacts: true, deletes: false, maxMessageBytes });
   });
 
+  it("are asked again while the topic is new and its leader does not know of it", async () => {
+    const plain = { code: 6, message: "Broker: Not leader for partition" };
+    expect(await settings(plain, failing(5), failing(44))).toMatchObject({ compacts: true });
+  });
+
   it("are unknown to who may not delete, and whatever else fails is told", async () => {
     const maxMessageBytes = undefined;
     expect(await settings(failing(29))).toEqual({ compacts: undefined, deletes: undefined, maxMessageBytes });
-    await expect(settings(failing(7))).rejects.toMatchObject({ code: "transport-failed", retryable: true });
+    const plain = { code: 7, message: "Broker: Request timed out" };
+    const failure = { code: "transport-failed", retryable: true, message: expect.stringContaining("timed out (7)") };
+    await expect(settings(plain)).rejects.toMatchObject(failure);
   });
 });
