@@ -12,6 +12,7 @@ const alias = [
   ["waybill/kafka/confluent", "./adapters/kafka/confluent/index.ts"],
   ["waybill/kafka/platformatic", "./adapters/kafka/platformatic/index.ts"],
   ["waybill/kafka", "./adapters/kafka/index.ts"],
+  ["waybill/dead-letter", "./core/dead-letter/index.ts"],
   ["waybill/outbox", "./core/outbox/index.ts"],
   ["waybill/patterns", "./core/patterns/index.ts"],
   ["waybill/node", "./runtimes/node/index.ts"],

@@ -3,7 +3,7 @@ import type { Catalog, DataInput, EventOf, PatternOf, ReplyInput, ReplyOutput, T
 import { systemClock } from "./clock.ts";
 import { cloudEventsBinary } from "./codec/cloudevents-binary.ts";
 import { deadline, withinDeadline } from "./deadline.ts";
-import { type Environment, environmentOf } from "./environment.ts";
+import { type Environment, environmentKey } from "./environment.ts";
 import { EventError } from "./errors.ts";
 import { type CloudEvent, checkText } from "./event.ts";
 import { type BatchOptions, type EventBatch, openBatch } from "./event-batch.ts";
@@ -206,7 +206,7 @@ export function createEventBus<const T extends Transports, C extends Catalog = C
   }
 
   const bus = {
-    [environmentOf]: env,
+    [environmentKey]: env,
     publish: publisher.publish,
     post: publisher.post,
     publishAll: publisher.publishAll,

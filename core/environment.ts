@@ -31,4 +31,4 @@ export interface Environment {
 }
 
 /** Under which a bus has its environment, for the entries beside the root. The same across copies of the package. */
-export const environmentOf: unique symbol = /* @__PURE__ */ Symbol.for("waybill") as never;
+export const environmentKey: unique symbol = /* @__PURE__ */ Symbol.for("waybill") as never;

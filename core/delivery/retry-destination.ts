@@ -63,6 +63,10 @@ export async function openRetryDestination(
         ...[redriveHeaders.originLane, headers.get(redriveHeaders.originLane) ?? lane],
         ...[redriveHeaders.originPosition, headers.get(redriveHeaders.originPosition) ?? position],
       ];
+      for (const name of [redriveHeaders.count, redriveHeaders.run, redriveHeaders.letter]) {
+        const value = headers.get(name);
+        if (value !== undefined) sent.push(name, value);
+      }
       const target = provided.get(destination)?.of(destination) ?? `${destination}.retry`;
       const [outcome] = await transport.publish([{ destination: target, headers: sent, body, key, dedupId: copy }]);
       if (!outcome!.stored) throw outcome!.error;

@@ -1,0 +1,159 @@
+import { EventError } from "../errors.ts";
+import type { CloudEvent } from "../event.ts";
+import type { OutgoingMessage } from "../message.ts";
+import { endSpan } from "../telemetry/tracing.ts";
+import type { PublishOutcome } from "../transport.ts";
+import type { LetterFilter } from "./letter-filter.ts";
+import type { LetterStatus, StoredLetter } from "./letter-view.ts";
+import type { Letters, Read } from "./letters.ts";
+import { createPace, type Pace } from "./pace.ts";
+import type { RedriveOptions } from "./redrive.ts";
+import { redrivenCopy, releaseMessage } from "./redriven-copy.ts";
+import { type Target, targetOf } from "./target.ts";
+
+/** A letter that is about to be sent. */
+export interface Going {
+  readonly stored: StoredLetter;
+  readonly target: Target;
+  readonly message: OutgoingMessage;
+  /** Ends its span. */
+  end(error?: EventError): void;
+}
+
+/** The letters of one parked key of a group. */
+export interface ParkedLetters {
+  readonly waiting: StoredLetter[];
+  /** The last of the key, whatever was noted of it. */
+  last: StoredLetter;
+  /** Whether some wait that this run does not take. */
+  open: boolean;
+}
+
+const maxFailures = 100;
+const progressMs = 100;
+const maxTries = 3;
+
+/** What both ways of redriving have in common. */
+export class RedriveRun {
+  readonly letters: Letters;
+  readonly filter: LetterFilter;
+  readonly options: RedriveOptions;
+  readonly id: string;
+  readonly pace: Pace;
+  readonly counts = { seen: 0, matched: 0, redriven: 0, skipped: 0, held: 0, uncertain: 0, failed: 0 };
+  readonly failures: { id: string; error: EventError }[] = [];
+  /** By group, destination and key: what goes in the order of its first occurrence. */
+  readonly keys = new Map<string, ParkedLetters>();
+  #toldMs = 0;
+
+  /** Throws `invalid-option` for a rate or a concurrency that cannot be. */
+  constructor(letters: Letters, filter: LetterFilter, options: RedriveOptions) {
+    const { rate, concurrency = 1 } = options;
+    if (rate !== undefined && !(rate > 0)) throw new EventError("invalid-option", `rate must be above 0, not ${rate}`);
+    if (!Number.isInteger(concurrency) || concurrency < 1) {
+      throw new EventError("invalid-option", `concurrency must be a whole number from 1, not ${concurrency}`);
+    }
+    this.letters = letters;
+    this.filter = filter;
+    this.options = options;
+    this.id = letters.env.ids();
+    this.pace = createPace(letters.env.clock, rate);
+  }
+
+  async *read(): AsyncGenerator<Read> {
+    const { signal } = this.options;
+    for await (const read of this.letters.read(this.filter, undefined, signal)) {
+      this.letters.checkAborted(signal);
+      this.counts.seen++;
+      yield read;
+    }
+  }
+
+  /** Keeps a letter of a parked key until all of its key are known. */
+  async collect(stored: StoredLetter, matches: boolean): Promise<void> {
+    const { facts, letter } = stored;
+    const name = [facts.group, facts.destination, facts.parkedKey].join("\n");
+    const entry = this.keys.get(name) ?? { waiting: [], last: stored, open: false };
+    this.keys.set(name, entry);
+    entry.last = stored;
+    const status = await this.letters.statusOf(letter.id);
+    if (matches && (status === "redriving" || isAsked(this.filter, status))) entry.waiting.push(stored);
+    else if (status === "waiting" || status === "redriving" || status === "uncertain") entry.open = true;
+  }
+
+  /** Tells the group that a key is free, behind the last of its copies. */
+  async release({ last }: ParkedLetters): Promise<void> {
+    try {
+      const target = this.#targetOf(last);
+      const [outcome] = await target.transport.publish([releaseMessage(last, target, last.letter.id)]);
+      if (!outcome!.stored) throw outcome!.error;
+    } catch (reason) {
+      this.letters.report(EventError.from(reason)); // the next redrive says it again
+    }
+  }
+
+  /** Where a letter goes, and the event where it goes as another than it was. Undefined: it stays. */
+  evaluate(stored: StoredLetter): { readonly target: Target; readonly changed: CloudEvent | undefined } | undefined {
+    const { letter, facts } = stored;
+    const { transform } = this.options;
+    try {
+      const event = transform && letter.event ? transform(letter) : letter.event;
+      if (event || !letter.event) {
+        const same = event === letter.event && facts.dialect !== "guide";
+        return { target: this.#targetOf(stored), changed: same ? undefined : event };
+      }
+      this.counts.skipped++;
+    } catch (reason) {
+      this.fail(letter.id, EventError.from(reason, "handler-failed"));
+    }
+    return undefined;
+  }
+
+  prepare(stored: StoredLetter): Going | undefined {
+    const { env, transport } = this.letters;
+    const found = this.evaluate(stored);
+    if (!found) return undefined;
+    const { target, changed } = found;
+    const { message, span } = redrivenCopy(env, stored, target, transport.capabilities.binding, this.id, changed);
+    return { stored, target, message, end: (error) => endSpan(span, error) };
+  }
+
+  /** Sends the same copy again while nobody can tell whether it is stored, and the broker would recognise it. */
+  async publish({ target, message }: Going): Promise<PublishOutcome> {
+    for (let tried = 1; ; tried++) {
+      // Not given up in the middle: whether it is stored would be unknown.
+      const [outcome] = await target.transport.publish([message]);
+      if (outcome!.stored) return tried === 1 ? outcome! : { stored: true, at: { ...outcome!.at, duplicate: false } };
+      if (tried === maxTries || !outcome!.retrySafe || !outcome!.error.retryable) return outcome!;
+    }
+  }
+
+  fail(id: string, error: EventError): void {
+    if (error.code === "aborted") return; // told by the run as a whole
+    this.counts.failed++;
+    if (this.failures.length < maxFailures) this.failures.push({ id, error });
+  }
+
+  tell(last = false): void {
+    const { onProgress } = this.options;
+    const now = this.letters.env.clock.now();
+    if (!onProgress || (!last && now - this.#toldMs < progressMs)) return;
+    this.#toldMs = now;
+    onProgress({ ...this.counts });
+  }
+
+  #targetOf({ facts }: StoredLetter): Target {
+    return targetOf(this.letters.env, this.letters.allowed, facts, this.options.to);
+  }
+}
+
+/** Whether a filter means letters of that status. */
+export function isAsked({ status = "waiting" }: LetterFilter, found: LetterStatus): boolean {
+  return [status].flat().includes(found);
+}
+
+/** By first occurrence. Positions are numbers in every log; where they are not, the order of the letters stays. */
+export function inOrder({ waiting }: ParkedLetters): readonly StoredLetter[] {
+  const place = ({ letter }: StoredLetter): number => Number(letter.origin.position);
+  return [...waiting].sort((a, b) => place(a) - place(b) || 0);
+}

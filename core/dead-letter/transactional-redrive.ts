@@ -1,0 +1,85 @@
+import { EventError } from "../errors.ts";
+import type { NotedSending } from "./letter-notes.ts";
+import type { LetterNote, StoredLetter } from "./letter-view.ts";
+import { type Going, inOrder, isAsked, type RedriveRun } from "./redrive-run.ts";
+
+/** Most letters of one transaction: what a run that fails has to send again. */
+const batchLetters = 100;
+/** Transactions per second at least, where there is a rate: a batch is a burst. */
+const batchesPerSecond = 20;
+
+/** Copies and notes go as one, in batches; no other run goes on beside this one. */
+export async function redriveByTransactions(run: RedriveRun): Promise<void> {
+  const { rate } = run.options;
+  const open = await run.letters.notes.transaction!();
+  const size = rate === undefined ? batchLetters : Math.ceil(Math.min(batchLetters, rate / batchesPerSecond));
+  let batch: Going[] = [];
+  const flush = async (): Promise<void> => {
+    const going = batch;
+    batch = [];
+    if (going.length > 0) await send(run, open, going);
+  };
+  const add = async (stored: StoredLetter): Promise<void> => {
+    const going = run.prepare(stored);
+    if (going) batch.push(going);
+    if (batch.length >= size) await flush();
+  };
+  try {
+    for await (const { stored, matches } of run.read()) {
+      if (stored.facts.parkedKey !== undefined) await run.collect(stored, matches);
+      else if (matches && (await isMeant(run, stored))) await add(stored);
+    }
+    await flush();
+    for (const key of run.keys.values()) {
+      const before = run.counts.redriven;
+      const letters: StoredLetter[] = [];
+      for (const stored of inOrder(key)) if (await isMeant(run, stored)) letters.push(stored);
+      for (const stored of letters) await add(stored);
+      await flush();
+      if (!key.open && run.counts.redriven - before === letters.length) await run.release(key);
+    }
+  } finally {
+    await open.close().catch(() => undefined);
+  }
+}
+
+async function isMeant({ letters, filter, counts }: RedriveRun, { letter }: StoredLetter): Promise<boolean> {
+  const status = await letters.statusOf(letter.id);
+  // Whoever began it is fenced by now. Where copies go elsewhere it may have sent this one.
+  const known = status === "redriving" ? "uncertain" : status;
+  const meant = isAsked(filter, known);
+  if (meant) counts.matched++;
+  else if (known === "uncertain") counts.uncertain++;
+  return meant;
+}
+
+async function send(run: RedriveRun, open: NotedSending, going: readonly Going[]): Promise<void> {
+  const { letters, counts, options } = run;
+  const { signal } = options;
+  await run.pace.next(going.length, signal);
+  letters.checkAborted(signal);
+  const atMs = letters.env.clock.now();
+  const noted = (status: "redriven" | "redriving"): (readonly [string, LetterNote])[] =>
+    going.map(({ stored }) => [stored.letter.id, { status, atMs, sinceMs: atMs, run: run.id }]);
+  try {
+    const own = going.every(({ target }) => target.transport === letters.transport);
+    if (!own) {
+      // Elsewhere nothing goes as one: what is begun and not noted as redriven is uncertain for the next run.
+      await open.send([], noted("redriving"), signal);
+      for (const each of going) {
+        const outcome = await run.publish(each);
+        if (!outcome.stored) throw outcome.error;
+      }
+    }
+    await open.send(own ? going.map(({ message }) => message) : [], noted("redriven"), signal);
+    counts.redriven += going.length;
+    for (const each of going) each.end();
+  } catch (reason) {
+    const error = EventError.from(reason);
+    for (const each of going) each.end(error);
+    // Nothing more can be sent by a run that was fenced, or whose last answer is missing.
+    if (error.code === "fenced" || error.outcome === "unknown" || error.code === "aborted") throw error;
+    for (const { stored } of going) run.fail(stored.letter.id, error);
+  }
+  run.tell();
+}
