@@ -22,14 +22,17 @@ beforeAll(async () => {
 afterAll(() => broker?.stop());
 
 describe("the platformatic driver", () => {
-  it.each(Object.keys(commands))("publishes, consumes as a group and commits on %s", async (name) => {
-    const [file, ...args] = commands[name]!;
-    const topic = `journey-${name}`;
-    await broker.createTopic(topic, 3);
-    const { stdout } = await promisify(execFile)(file, [...args, broker.brokers, topic], {
-      cwd: root,
-      timeout: 90_000,
-    });
-    expect(JSON.parse(stdout)).toEqual({ stored: 100, seen: 100, again: 0 });
-  });
+  it.each(Object.keys(commands))(
+    "publishes, consumes, commits, stores in a transaction and reads it on %s",
+    async (name) => {
+      const [file, ...args] = commands[name]!;
+      const topic = `journey-${name}`;
+      await broker.createTopic(topic, 3);
+      const { stdout } = await promisify(execFile)(file, [...args, broker.brokers, topic], {
+        cwd: root,
+        timeout: 90_000,
+      });
+      expect(JSON.parse(stdout)).toEqual({ stored: 100, seen: 100, again: 0, letters: 2 });
+    },
+  );
 });

@@ -1,4 +1,4 @@
-// Produces, consumes as a member of a group and commits, in whatever runtime runs it: `runtime-journey.ts <brokers>
+// Produces, consumes as a member of a group and commits, then stores in a transaction and reads what is stored, in whatever runtime runs it: `runtime-journey.ts <brokers>
 // <topic>`. Prints what it saw as one line of JSON.
 import { createEventBus } from "waybill";
 import { kafkaTransport } from "waybill/kafka";
@@ -44,5 +44,14 @@ const stored = (await publisher.publishAll(items)).filter((each) => "offset" in 
 await publisher.close();
 const first = await consume();
 const second = await consume();
-console.log(JSON.stringify({ stored, seen: new Set(first).size, again: second.length }));
+
+const kafka = kafkaTransport({ driver: platformaticDriver({ brokers }) });
+const { destinations } = await kafka.ensure!({ role: "dead-letter", source: topic });
+const transactions = await kafka.openTransactions!(`journey-${topic}`);
+const letter = { destination: destinations[0]!, headers: [], body: "letter" };
+await transactions.publish([letter, letter]);
+let letters = 0;
+for await (const _ of kafka.read!({ destination: letter.destination })) letters++;
+await kafka.close();
+console.log(JSON.stringify({ stored, seen: new Set(first).size, again: second.length, letters }));
 process.exit(0);
