@@ -36,6 +36,12 @@ const ensurePauseMs = 500;
  * A group is a durable consumer. What is settled is confirmed by the server that this client is connected to. Order
  * per key needs a stream with `partitions`.
  *
+ * Dead letters of a stream go to one of its own, `<STREAM>_DLQ`: those of the subject `order.*` to `order.*.dlq`, those of
+ * `order.>`, which would take these itself, to `dlq.order.>`. It is made when first needed, and extended when the stream
+ * got new subjects. From then on what the server gives up by itself, after `max_deliver` deliveries or because somebody
+ * terminated it, comes to the group once more as given up: `<STREAM>_GIVEN_UP` keeps the server's word for it meanwhile.
+ * States are buckets of NATS KV.
+ *
  * Throws `EventError` `invalid-option`, naming the option.
  *
  * @example

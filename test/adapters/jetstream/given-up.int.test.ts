@@ -1,9 +1,15 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join as pathOf } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { jetstreamTransport } from "../../../adapters/jetstream/index.ts";
 import type { Transport } from "../../../core/transport.ts";
+import { startNatsServer } from "../../support/nats-server.ts";
+import { tcpClient } from "../nats/clients.ts";
 import { type CollectingSink, collectingSink, pause, until } from "../nats/sink.ts";
 import { type JetStreamSetup, message, startJetStream } from "./setup.ts";
 
@@ -167,6 +173,9 @@ describe("what the server gives up", () => {
     expect(sink.errors[0]!.message).toMatch(/2, given up by the server \(terminated: .*deleted\), is lost/);
     await sink.deliveries[4]!.settle(ack);
     expect((await js.manager.streams.info(name)).state.messages).toBe(0);
+    // The removal is no loss.
+    await pause(300);
+    expect(sink.errors).toHaveLength(1);
     await left(name, 0);
     await transport.close();
   });
@@ -254,5 +263,55 @@ describe("what the server gives up", () => {
     expect(sink.deliveries.slice(2).map(({ givenUp }) => givenUp)).toContain("max-deliveries");
     await left(name, 0);
     await transport.close({ deadlineMs: 0 });
+  });
+
+  test("is nothing for who may not look at streams", async () => {
+    const permissions = '{ publish: { deny: ["$JS.API.STREAM.INFO.>"] } }';
+    await using server = await startNatsServer({
+      jetstream: true,
+      users: [
+        { user: "all", password: "p" },
+        { user: "some", password: "p", permissions },
+      ],
+    });
+    const connections = await Promise.all(["all", "some"].map((user) => tcpClient.open(server, { user, pass: "p" })));
+    const streams = [{ name: "MAY", subjects: ["may.>"] }];
+    const [all, some] = [
+      jetstreamTransport({ connection: connections[0]!, streams }),
+      jetstreamTransport({ connection: connections[1]! }),
+    ];
+    await all.ensure!({ role: "dead-letter", source: "may.a" });
+    await all.publish([message("may.a", "1")]);
+    const sink = await join(some, "may.a");
+    await until(() => sink.deliveries.length === 1);
+    for (const each of [all, some]) await each.close({ deadlineMs: 0 });
+    for (const each of connections) await each.close();
+  });
+
+  test("is caught in a JetStream domain as well, where states and letters are kept too", async () => {
+    const folder = mkdtempSync(pathOf(tmpdir(), "waybill-domain-"));
+    await using server = await startNatsServer({
+      config: `jetstream { store_dir: ${JSON.stringify(folder)}, domain: "hub" }`,
+    });
+    const connection = await tcpClient.open(server);
+    const streams = [{ name: "HUB", subjects: ["hub.>"] }];
+    const transport = jetstreamTransport({ connection, domain: "hub", streams, durableName: (group) => group });
+    const { of } = await transport.ensure!({ role: "dead-letter", source: "hub.a" });
+    const store = await transport.openState!("hub");
+    const revision = await store.put("k", "1", 0);
+    expect(await store.get("k")).toEqual({ value: "1", revision });
+    await transport.publish([message("hub.a", "1"), message(of("hub.a"), "letter")]);
+    const sink = await join(transport, "hub.a");
+    await until(() => sink.deliveries.length === 1);
+    connection.publish(
+      "$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.HUB.g",
+      new TextEncoder().encode(JSON.stringify({ type: "x.max_deliver", consumer: "g", stream_seq: 1, deliveries: 2 })),
+    );
+    await until(() => sink.deliveries.length === 2);
+    expect(sink.deliveries[1]).toMatchObject({ givenUp: "max-deliveries", lane: "HUB" });
+    for (const each of sink.deliveries) await each.settle(ack);
+    await transport.close();
+    await connection.close();
+    rmSync(folder, { recursive: true, force: true });
   });
 });
