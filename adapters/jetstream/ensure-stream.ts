@@ -70,7 +70,12 @@ async function verified(api: Api, wanted: StreamConfig, { name, partitions }: St
 
 /** The configuration of a stream; undefined where there is none. */
 export async function readStream(api: Api, name: string): Promise<StreamConfig | undefined> {
-  const { error, config } = await api.request<{ config: StreamConfig; error?: ApiError }>(`STREAM.INFO.${name}`);
+  const ask = () => api.request<{ config: StreamConfig; error?: ApiError }>(`STREAM.INFO.${name}`);
+  // While the copies of a new stream choose their leader nobody answers, and this request is lost.
+  const { error, config } = await ask().catch((reason) => {
+    if (reason instanceof EventError && reason.code === "timeout") return ask();
+    throw reason;
+  });
   if (error?.err_code === streamNotFound) return undefined;
   if (error) throw apiError(`cannot read the stream ${name}`, error);
   return { ...config, subjects: config.subjects ?? [] };

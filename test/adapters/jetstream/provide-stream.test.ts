@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { EventError } from "waybill";
 import { ensureConsumer } from "../../../adapters/jetstream/consumer.ts";
 import { type OwnStream, provideStream } from "../../../adapters/jetstream/provide-stream.ts";
 import { streamsOf } from "../../../adapters/jetstream/sources.ts";
@@ -31,6 +32,20 @@ describe("a stream of the transport's own", () => {
     expect(changes(server)).toMatchObject([
       { subject: "STREAM.UPDATE.A_DLQ", body: { subjects: ["a.dlq", "b.dlq", "c.dlq"], max_age: 5 } },
     ]);
+  });
+  test("is asked for again where it has no leader yet", async () => {
+    const server = setUp({ metadata: own });
+    let lost = 1;
+    const request = server.api.request.bind(server.api);
+    const api = {
+      ...server.api,
+      request: ((subject: string, body: unknown) =>
+        lost-- > 0 ? Promise.reject(new EventError("timeout", "no answer")) : request(subject, body)) as typeof request,
+    };
+    await provideStream(api, wanted);
+    expect(changes(server)).toEqual([]);
+    lost = 2;
+    await expect(provideStream(api, wanted)).rejects.toMatchObject({ code: "timeout" });
   });
   test.each([
     ["lacks a subject and is somebody else's", { subjects: ["a.dlq"], metadata: {} }],
