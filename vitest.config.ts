@@ -42,7 +42,7 @@ const config: ViteUserConfig = defineConfig({
         test: {
           name: "unit",
           include: ["test/**/*.test.ts", "examples/custom-transport/*.vitest.ts"],
-          exclude: ["**/*.int.test.ts", "**/*.modern.test.ts", "**/*.e2e.test.ts", "test/package/**"],
+          exclude: ["**/*.int.test.ts", "**/*.modern.test.ts", "**/*.e2e.test.ts", "test/package/**", "test/chaos/**"],
           // Property tests run long on a busy machine; none waits for real time.
           testTimeout: 60_000,
         },
@@ -64,6 +64,11 @@ const config: ViteUserConfig = defineConfig({
       {
         extends: true,
         test: { name: "int", include: ["test/**/*.int.test.ts"], ...slow },
+      },
+      {
+        extends: true,
+        // In their full sizes under `npm run chaos`.
+        test: { name: "chaos", include: ["test/chaos/**/*.chaos.test.ts"], ...slow, testTimeout: 1_800_000 },
       },
       {
         extends: true,

@@ -59,6 +59,7 @@ export interface Letter {
   readonly redrives: number;
   /** W3C trace context of where it was set aside. */
   readonly traceparent: string | undefined;
+  /** What became of it. */
   readonly status: LetterStatus;
   /** What an operator gave as the reason for its status. */
   readonly note: string | undefined;
