@@ -402,6 +402,14 @@ export const jetstreamControls: readonly Control[] = [
     tests: [givenUp],
   },
   {
+    id: "jetstream.given-up-goes-on",
+    guard: "the next advisory is asked for though the one before is not settled",
+    file: "adapters/jetstream/given-up-lane.ts",
+    from: "    this.owner.fill();\n",
+    to: "",
+    tests: [givenUp],
+  },
+  {
     id: "jetstream.given-up-lost-told",
     guard: "what was given up and removed is told",
     file: "adapters/jetstream/given-up-lane.ts",

@@ -51,5 +51,48 @@ export function clientCases(client: TestClient): void {
       await connection.close();
       expect(transport.health().state).toBe("closed");
     });
+
+    test("keeps letters and states, and hands out what the server gave up as it was", async () => {
+      const connection = await client.open(server);
+      const streams = [{ name: "LETTERS", subjects: ["letters.>"] }];
+      const transport = jetstreamTransport({ connection, streams, durableName: (group) => group });
+      const { of, destinations } = await transport.ensure!({ role: "dead-letter", source: "letters.*" });
+      const event = { destination: "letters.a", headers: ["ce-id", "e-1", "Two", "x", "Two", "y"], body: "ü" };
+      await transport.publish([event, message(of("letters.a"), "letter")]);
+      const letters: string[] = [];
+      for await (const { body } of transport.read!({ destination: destinations[0]! })) {
+        letters.push(new TextDecoder().decode(body!));
+      }
+      expect(letters).toEqual(["letter"]);
+
+      const sink = collectingSink();
+      const subscription = await transport.consume({ destinations: ["letters.a"], group: "g", from: "earliest" }, sink);
+      subscription.credit(10);
+      await until(() => sink.deliveries.length === 1);
+      connection.publish(
+        "$JS.EVENT.ADVISORY.CONSUMER.MSG_TERMINATED.LETTERS.g",
+        new TextEncoder().encode(JSON.stringify({ type: "x.terminated", consumer: "g", stream_seq: 1, deliveries: 1 })),
+      );
+      await until(() => sink.deliveries.length === 2);
+      const [once, given] = sink.deliveries;
+      expect(given).toMatchObject({ givenUp: "terminated", position: once!.position, lane: once!.lane });
+      const { headers } = given!.message;
+      expect(headers.getAll("two")).toEqual(["x", "y"]);
+      expect(headers.entries()).toEqual(once!.message.headers.entries());
+      expect([given!.message.destination, given!.message.timestampMs]).toEqual([
+        once!.message.destination,
+        once!.message.timestampMs,
+      ]);
+      expect(sink.bodies()).toEqual(["ü", "ü"]);
+      for (const each of sink.deliveries) await each.settle({ kind: "ack" });
+
+      const store = await transport.openState!("clients", { ttlMs: 60_000 });
+      const revision = (await store.put("k", "1", 0))!;
+      expect(await store.put("k", "2", 0)).toBeUndefined();
+      expect(await store.get("k")).toEqual({ value: "1", revision });
+      expect(await store.delete("k", revision)).toBe(true);
+      expect(await transport.close()).toEqual({ unsent: 0, unsettled: 0 });
+      await connection.close();
+    });
   });
 }

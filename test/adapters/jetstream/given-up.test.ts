@@ -30,13 +30,14 @@ function setUp(answers: Answers = stored, retention = "limits") {
   const link = { state: "connected", listen: () => () => undefined };
   const context = contextOf(api, { clock, link, options: { connection }, inbox: () => "in", heartbeatMs: 1_000 });
   let credit = 1;
+  let fills = 0;
   const owner = {
     context,
     sink,
     signal: new AbortController().signal,
     take: () => credit > 0 && credit-- > 0,
     give: () => void credit++,
-    fill: () => undefined,
+    fill: () => void fills++,
   };
   const origin = new Lane(owner, "S/3", spec, consumer, true);
   const lane = new GivenUpLane(owner, spec, consumer, { name: "S", subjects: [], retention }, [origin]);
@@ -45,6 +46,7 @@ function setUp(answers: Answers = stored, retention = "limits") {
   return {
     ...{ lane, origin, sink, verdicts, asked, clock },
     credit: () => credit,
+    fills: () => fills,
     tell(more: object | string = {}) {
       const text = typeof more === "string" ? more : JSON.stringify({ ...told, ...more });
       const reply = `$JS.ACK.S_GIVEN_UP.g.1.${++deliveries}.${deliveries}.0.0`;
@@ -57,8 +59,10 @@ const terminated = "io.nats.jetstream.advisory.v1.terminated";
 
 describe("what the server gave up", () => {
   test("is the original message, where it stood, and settled by the verdict of the advisory", async () => {
-    const { sink, tell, verdicts, credit, asked } = setUp();
+    const { sink, tell, verdicts, credit, fills, asked } = setUp();
     await tell();
+    // The next one is asked for before this is settled.
+    expect(fills()).toBe(1);
     const [delivery] = sink.deliveries;
     expect(delivery).toMatchObject({ attempt: 4, lane: "S/3", position: "7", givenUp: "max-deliveries" });
     expect(delivery!.message).toMatchObject({ destination: "a", partition: 3, timestampMs: 1_767_225_600_123 });
