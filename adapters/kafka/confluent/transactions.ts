@@ -37,8 +37,16 @@ export async function openTransactions(
     if (error) report.failed(reportFailure(error));
     else report.stored(partition, offset);
   };
-  const own = { "transactional.id": name, "transaction.timeout.ms": timeoutMs, dr_cb: onReport };
-  const client = new vendor.Producer({ ...global, ...own }, topic);
+  const client = new vendor.Producer(
+    {
+      // The brokers undo what takes longer, and whoever began it is fenced by that.
+      "transaction.timeout.ms": Math.max(60_000, timeoutMs),
+      ...global,
+      "transactional.id": name,
+      dr_cb: onReport,
+    },
+    topic,
+  );
   const connection = new Connection(client, options, events);
   await connection.open(() => client.poll());
   client.setPollInBackground(true);

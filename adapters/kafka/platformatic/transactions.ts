@@ -25,7 +25,8 @@ export async function openTransactions(
     const client = new vendor.Producer({
       ...producerConfig(options),
       transactionalId: name,
-      timeout: timeoutMs,
+      // Sent as the time of a transaction: the brokers undo what takes longer, and whoever began it is fenced by that.
+      timeout: Math.max(60_000, timeoutMs),
       // The brokers are still writing the end of the transaction before, which takes a moment.
       retryDelay: (_client: unknown, _operation: string, attempt: number) => Math.min(250, 5 * 2 ** attempt),
     });
