@@ -1,6 +1,7 @@
 import type { InboxOutcome, TransactionalInbox } from "../delivery/idempotency.ts";
 import { keyDigest } from "../delivery/key-digest.ts";
 import { EventError } from "../errors.ts";
+import { lend } from "./lend-client.ts";
 import {
   ask,
   borrow,
@@ -55,6 +56,9 @@ create index if not exists "${plain}_keep_until" on ${name} (keep_until);
  * The key is marked first. A second run of it waits until the first has ended, and then either finds it done or takes
  * it. Keys are kept as their SHA-256. PostgreSQL 13 or newer.
  *
+ * The transaction is the work's for as long as the work runs. A handler that goes on after its `timeoutMs` is refused:
+ * every call of the client throws `fenced`.
+ *
  * @throws EventError `invalid-option` for what is no name of a table. From `run`, beside what the work rejects with:
  * retryable for a serialization failure or deadlock, in the work too, and for a lost connection. When the answer to the
  * commit is lost, `outcome` is `unknown`: the next run of the key finds out. `handler-failed` when the work ended the
@@ -101,10 +105,14 @@ where marked.keep_until <= now() returning 1`;
     client: Client,
     work: (transaction: Client) => Promise<string | undefined>,
   ): Promise<string | undefined> {
+    const lent = lend(client);
     try {
-      return await work(client);
+      return await work(lent.client);
     } catch (reason) {
       throw isConflict(reason) ? postgresError(reason) : reason;
+    } finally {
+      // Before the commit or rollback is sent: what its limit of time has left behind may still be at work.
+      lent.end();
     }
   }
 

@@ -2,6 +2,7 @@ import { busControls } from "./bus-controls.ts";
 import type { Control } from "./control.ts";
 import { deliveryControls } from "./delivery-controls.ts";
 import { idempotencyControls } from "./idempotency-controls.ts";
+import { inboxControls } from "./inbox-controls.ts";
 import { jetstreamControls } from "./jetstream-controls.ts";
 import { kafkaControls } from "./kafka-controls.ts";
 import { memoryControls } from "./memory-controls.ts";
@@ -14,6 +15,7 @@ export const controls: readonly Control[] = [
   ...deliveryControls,
   ...idempotencyControls,
   ...outboxControls,
+  ...inboxControls,
   ...busControls,
   ...natsControls,
   ...jetstreamControls,

@@ -1,5 +1,7 @@
 import type pg from "pg";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { createEventBus, fixedBackoff } from "waybill";
+import { memoryTransport } from "waybill/memory";
 import { postgresInbox, postgresInboxDdl } from "waybill/outbox";
 import { type PostgresServer, startPostgres } from "../../support/postgres.ts";
 import { startTcpProxy } from "../../support/tcp-proxy.ts";
@@ -369,6 +371,38 @@ describe("work that leaves its transaction", () => {
     );
     expect(await run).toEqual({ repeated: false });
     expect(await effects()).toEqual(["a"]);
+  });
+});
+
+describe("work that goes on after its time is over", () => {
+  test("is refused, and nothing of it is stored outside of its transaction", async () => {
+    const one = server.pool({ max: 1 });
+    const bus = createEventBus({ source: "/shop", transports: { memory: memoryTransport() } });
+    bus.onError(() => undefined);
+    const late: unknown[] = [];
+    const open = gate();
+    await bus.subscribe(
+      "order.placed",
+      async (_, { attempt, transaction }) => {
+        await effect(`${attempt}`)(transaction);
+        if (attempt > 1) return;
+        await open.passed;
+        await effect("late")(transaction).catch((error) => late.push(error));
+      },
+      {
+        group: "billing",
+        timeoutMs: 100,
+        retry: { attempts: 3, backoff: fixedBackoff(20) },
+        idempotency: { store: postgresInbox<pg.PoolClient>({ pool: one }) },
+      },
+    );
+    await bus.publish("order.placed", {});
+    while ((await effects()).length === 0) await new Promise((resolve) => setTimeout(resolve, 10));
+    open.pass();
+    while (late.length === 0) await new Promise((resolve) => setTimeout(resolve, 10));
+    await bus.close();
+    expect(late).toEqual([expect.objectContaining({ code: "fenced" })]);
+    expect(await effects()).toEqual(["2"]);
   });
 });
 
