@@ -71,10 +71,10 @@ export interface EventBus<C extends Catalog = Catalog, T extends Transports = Tr
     options: BatchSubscribeOptions<keyof T & string>,
   ): Promise<Subscription>;
   /** Handles events whose type matches the pattern; resolves when the broker has the subscription. */
-  subscribe<const P extends string>(
+  subscribe<const P extends string, Tx = undefined>(
     pattern: PatternOf<C, P>,
-    handler: (event: EventOf<C, P>, delivery: HandlerDelivery<C>) => unknown,
-    options?: SubscribeOptions<keyof T & string>,
+    handler: (event: EventOf<C, P>, delivery: HandlerDelivery<C, Tx>) => unknown,
+    options?: SubscribeOptions<keyof T & string, Tx>,
   ): Promise<Subscription>;
   /** Asks and waits for the answer, 5,000 ms unless told; rejects with `no-responders` at once when nobody listens. */
   request<K extends TypeName<C>>(

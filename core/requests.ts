@@ -1,5 +1,7 @@
 import { decodeMessage } from "./codec/detect.ts";
 import { deadline } from "./deadline.ts";
+import type { IdempotencyOptions } from "./delivery/idempotency.ts";
+import { createOnce, Postponed } from "./delivery/once.ts";
 import type { Environment } from "./environment.ts";
 import { EventError } from "./errors.ts";
 import type { CloudEvent } from "./event.ts";
@@ -62,13 +64,30 @@ export function createRequests(env: Environment, { prepare }: Outbound, subscrib
     if (!transport.request) throw unsupported(name, "requests");
     const definition = router.definition(type);
     const plan = { type: `${type}.reply`, name, transport, definition: undefined };
+    // Done here and not by the subscription: a repeated request is answered too.
+    const { idempotency, ...listening } = options;
+    const once = idempotency && createOnce(idempotency as IdempotencyOptions<never>, options.group, clock);
+    const work = async (event: CloudEvent, delivery: HandlerDelivery): Promise<unknown> => {
+      const given = await handler(event, delivery);
+      if (definition?.reply) await validate(definition.reply, given, `the reply to "${type}"`);
+      return given;
+    };
+    const workOnce = async (event: CloudEvent, delivery: HandlerDelivery): Promise<unknown> => {
+      const { result } = await once!.run(event, delivery, async (transaction) => {
+        (delivery as { transaction: unknown }).transaction = transaction;
+        const given = await work(event, delivery);
+        return given === undefined ? undefined : JSON.stringify(given);
+      });
+      return result === undefined ? undefined : JSON.parse(result);
+    };
     const answering = async (event: CloudEvent, delivery: HandlerDelivery): Promise<void> => {
       let answer: unknown;
       let failure: unknown;
       try {
-        answer = await handler(event, delivery);
-        if (definition?.reply) await validate(definition.reply, answer, `the reply to "${type}"`);
+        answer = await (once ? workOnce : work)(event, delivery);
       } catch (reason) {
+        // Another member answers this request, or its requester asks again.
+        if (reason instanceof Postponed) throw reason;
         failure = reason;
         answer = problem(EventError.from(reason, "handler-failed"));
       }
@@ -80,7 +99,7 @@ export function createRequests(env: Environment, { prepare }: Outbound, subscrib
         throw new EventError(code, message, { cause: failure });
       }
     };
-    return subscriber.subscribe(type, answering, options);
+    return subscriber.subscribe(type, answering, listening);
 
     async function reply(
       destination: string,
