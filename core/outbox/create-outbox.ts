@@ -10,7 +10,7 @@ import type { Transports } from "../options.ts";
 import { checkDestination } from "../routing.ts";
 import { validate } from "../schema.ts";
 import type { OutboxRelay, OutboxRelayOptions } from "./relay.ts";
-import type { FailedEvent, OutboxStats, OutboxStore } from "./store.ts";
+import type { FailedEvent, OutboxDraft, OutboxStats, OutboxStore } from "./store.ts";
 import { writeContext, writeEvent } from "./write-row.ts";
 
 /** Options of {@link createOutbox}. */
@@ -95,32 +95,11 @@ export function createOutbox<const T extends Transports, C extends Catalog, Tx>(
 
   const outbox: Outbox<Catalog, string, Tx> = {
     async add(transaction, type, data, given = {}) {
-      env.checkOpen();
-      const context = writeContext(env, given.context ?? contextApi.active());
-      const { key: ownKey, destination, transport, context: _, ...attributes } = given;
-      if (destination !== undefined) checkDestination(destination);
-      const definition = definitionOf(env, type);
-      // Where it will go is asked again when it goes; now it is about what nobody takes.
-      const via =
-        transport === undefined ? env.router.plan(type, data, given).transport : env.router.transport(transport);
-      if (definition) await validate(definition.schema, data, type);
-      const key = ownKey ?? definition?.key?.(data) ?? attributes.extensions?.partitionkey?.toString();
-      if (key !== undefined) checkText("key", key);
-      const event = createEvent(
-        {
-          dataschema: definition?.dataschema,
-          ...attributes,
-          type,
-          source: env.source,
-          data,
-          ...(key !== undefined && { extensions: { ...attributes.extensions, partitionkey: key } }),
-        },
-        { clock: env.clock, ids: env.ids },
-      );
-      checkBody(env, event, via.capabilities);
-      const draft = { event: writeEvent(event), eventId: event.id, type, key, destination, transport, context };
+      const [event, draft] = await draftOf(env, type, data, given).catch((reason: unknown) => {
+        throw EventError.from(reason, "invalid-data");
+      });
       await store.add(transaction, draft);
-      return event;
+      return event as never;
     },
     async relay(given = {}) {
       const { startRelay } = await import("./relay.ts");
@@ -136,11 +115,47 @@ export function createOutbox<const T extends Transports, C extends Catalog, Tx>(
       const [rows, { failedEvent }] = await Promise.all([store.failed(limit), import("./read-row.ts")]);
       return rows.map(failedEvent);
     },
-    retry: (rowIds) => store.retry(rowIds),
+    async retry(rowIds) {
+      const count = await store.retry(rowIds);
+      outbox.notify();
+      return count;
+    },
     discard: (rowIds) => store.discard(rowIds),
   };
   // The parts work on names and unknown data; the catalog's types hold at this border.
   return outbox as unknown as Outbox<C, keyof T & string, Tx>;
+}
+
+/** Checks an event as `publish` does, and makes it. */
+async function draftOf(
+  env: Environment,
+  type: string,
+  data: unknown,
+  given: OutboxAddOptions,
+): Promise<[CloudEvent, OutboxDraft]> {
+  env.checkOpen();
+  const context = writeContext(env, given.context ?? contextApi.active());
+  const { key: ownKey, destination, transport, context: _, ...attributes } = given;
+  const definition = definitionOf(env, type);
+  if (destination !== undefined) checkDestination(destination);
+  // Where it goes is asked again when it goes; now it is about what nobody takes.
+  const via = transport === undefined ? env.router.plan(type, data, given).transport : env.router.transport(transport);
+  if (definition) await validate(definition.schema, data, type);
+  const key = ownKey ?? definition?.key?.(data) ?? attributes.extensions?.partitionkey?.toString();
+  if (key !== undefined) checkText("key", key);
+  const event = createEvent(
+    {
+      dataschema: definition?.dataschema,
+      ...attributes,
+      type,
+      source: env.source,
+      data,
+      ...(key !== undefined && { extensions: { ...attributes.extensions, partitionkey: key } }),
+    },
+    { clock: env.clock, ids: env.ids },
+  );
+  checkBody(env, event, via.capabilities);
+  return [event, { event: writeEvent(event), eventId: event.id, type, key, destination, transport, context }];
 }
 
 function definitionOf({ router }: Environment, type: string): Catalog[string] | undefined {
@@ -156,10 +171,9 @@ function checkBody(
   { binding, maxMessageBytes }: Transports[string]["capabilities"],
 ): void {
   const body = codec.encode(event, binding, [], undefined);
-  if (body === null) return;
   const most = Math.min(limits.maxEventBytes, maxMessageBytes);
   // A UTF-16 unit takes three bytes at most, so that short text needs no counting.
-  if (body.length * 3 <= most) return;
+  if (body === null || body.length * 3 <= most) return;
   const bytes = typeof body === "string" ? new TextEncoder().encode(body).length : body.length;
   if (bytes > most) throw new EventError("too-large", `${bytes} bytes, ${most} allowed`);
 }

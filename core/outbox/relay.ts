@@ -39,7 +39,7 @@ export interface OutboxRelayOptions {
 
 /** What a closed relay left. */
 export interface RelayReport {
-  /** Rows on their way whose outcome is not known: they are published again by the next relay. */
+  /** Rows that it had and has not written down: another relay publishes them again, unless it has already. */
   readonly unfinished: number;
 }
 

@@ -1,11 +1,36 @@
 import type { Control } from "./control.ts";
 
+const outbox = "test/core/outbox/outbox.test.ts";
 const relay = "test/core/outbox/relay.test.ts";
 const model = "test/core/outbox/relay-model.test.ts";
 const memory = "test/core/outbox/memory-outbox.test.ts";
 
 /** The guards of the outbox and its relay. */
 export const outboxControls: readonly Control[] = [
+  {
+    id: "outbox.validate",
+    guard: "data that does not fit its schema is not written",
+    file: "core/outbox/create-outbox.ts",
+    from: "if (definition) await validate(definition.schema, data, type);",
+    to: "",
+    tests: [outbox],
+  },
+  {
+    id: "outbox.size",
+    guard: "what no relay could publish is refused in the transaction",
+    file: "core/outbox/create-outbox.ts",
+    from: "if (bytes > most) throw",
+    to: "if (false as boolean) throw",
+    tests: [outbox],
+  },
+  {
+    id: "outbox.context",
+    guard: "the relay publishes in the context of who added the event",
+    file: "core/outbox/relay.ts",
+    from: "const context = readContext(env, row.context);",
+    to: "const context = readContext(env, undefined);",
+    tests: [outbox],
+  },
   {
     id: "outbox.after-receipt",
     guard: "an event of a key is sent after the receipt of the one before",

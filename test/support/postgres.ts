@@ -75,7 +75,9 @@ export async function startPostgres(): Promise<PostgresServer> {
     await gone;
   };
   const stop = async (): Promise<void> => {
-    await Promise.all(pools.map((pool) => pool.end().catch(() => undefined)));
+    // A pool waits for connections that a failed test has not given back.
+    const ended = Promise.all(pools.map((pool) => pool.end().catch(() => undefined)));
+    await Promise.race([ended, new Promise((resolve) => setTimeout(resolve, 1_000).unref())]);
     // SIGTERM would wait for clients.
     await end("SIGINT");
     process.off("exit", orphaned);
