@@ -3,6 +3,7 @@ import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { KafkaDriver, KafkaTransactions } from "../../../adapters/kafka/driver.ts";
 import { kafkaTransport } from "../../../adapters/kafka/index.ts";
 import type { EventError } from "../../../core/errors.ts";
 import type { OutgoingMessage } from "../../../core/message.ts";
@@ -228,7 +229,40 @@ export function transactionCases(name: DriverName): void {
       await publisher.close();
     });
 
-    it("reject while no broker answers within the time of a delivery, certainly not stored or unknown", async () => {
+    it("are unknown when the commit gets no answer; the next of the name finds all of it or nothing", async () => {
+      const topics = await twoTopics();
+      const driver = driverOf(name, { brokers: broker.brokers, deliveryTimeoutMs: 1_500 });
+      const frozen: KafkaDriver = {
+        ...driver,
+        async openTransactions(options, events) {
+          const opened = await driver.openTransactions!(options, events);
+          const store: KafkaTransactions["store"] = (records, signal, committing) =>
+            opened.store(records, signal, () => {
+              committing();
+              broker.freeze();
+            });
+          return { store, close: (timeoutMs) => opened.close(timeoutMs) };
+        },
+      };
+      const doubtful = kafkaTransport({ driver: frozen });
+      const id = randomUUID();
+      const publisher = await doubtful.openTransactions!(id);
+      try {
+        expect(await outcome(publisher.publish(roundOf(topics, "doubtful", 30)))).toMatchObject({ outcome: "unknown" });
+        expect(await outcome(publisher.publish(roundOf(topics, "after", 30)))).toMatchObject({ outcome: "failed" });
+      } finally {
+        broker.thaw();
+      }
+      await doubtful.close({ deadlineMs: 500 });
+      const next = await transport.openTransactions!(id);
+      await next.publish(roundOf(topics, "next", 10));
+      const { doubtful: stored, ...others } = await rounds(...topics);
+      expect([undefined, 30]).toContain(stored);
+      expect(others).toEqual({ next: 10 });
+      await next.close();
+    });
+
+    it("reject while no broker answers within the time of a delivery, certainly not stored", async () => {
       const topics = await twoTopics();
       const short = kafkaTransport({ driver: driverOf(name, { brokers: broker.brokers, deliveryTimeoutMs: 2_000 }) });
       const id = randomUUID();
