@@ -129,11 +129,7 @@ export function createDispatcher(
   function deliver(delivery: Delivery): void {
     // A wildcard also reaches dead letters and retries, which only their literal names may.
     const { destination } = delivery.message;
-    if (
-      setAside.test(destination) &&
-      !literal.has(destination) &&
-      !services?.retries?.destinations.includes(destination)
-    ) {
+    if (setAside.test(destination) && !literal.has(destination)) {
       reception.settling(delivery.settle({ kind: "ack" }), delivery);
       subscription?.credit(1);
     } else scheduler.add(services?.retries ? services.retries.unwrap(delivery) : delivery);
@@ -147,6 +143,7 @@ export function createDispatcher(
   async function start(): Promise<void> {
     const { from } = listening;
     services = await openServices(env, listening, stopping.signal);
+    for (const each of services.retries?.destinations ?? []) literal.add(each);
     if (closing) throw new EventError("closed", "the subscription was closed while it opened");
     const opened = await transport.consume(
       { destinations: [...destinations, ...(services.retries?.destinations ?? [])], group, from },

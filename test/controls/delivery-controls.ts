@@ -64,8 +64,8 @@ export const deliveryControls: readonly Control[] = [
     id: "delivery.credit-returned",
     guard: "one more comes for each delivery that is over, and none before",
     file: "core/dispatch.ts",
-    from: "} else scheduler.add(delivery);",
-    to: "} else { scheduler.add(delivery); subscription?.credit(1); }",
+    from: "} else scheduler.add(services?.retries",
+    to: "} else if (subscription?.credit(1) === undefined) scheduler.add(services?.retries",
     tests: [taking],
   },
   {
