@@ -31,6 +31,8 @@ export interface OutboxAddOptions<Name extends string = string> extends EventAtt
   readonly transport?: Name | undefined;
   /** The OpenTelemetry context that the event continues. Default: the active one. */
   readonly context?: Context | undefined;
+  /** The event of which this one is a consequence: its `correlationid` (or its id) and its id as `causationid` go along. */
+  readonly cause?: CloudEvent | undefined;
 }
 
 /** Events that are published if and only if the transaction that added them is committed. */
@@ -135,13 +137,13 @@ async function draftOf(
 ): Promise<[CloudEvent, OutboxDraft]> {
   env.checkOpen();
   const context = writeContext(env, given.context ?? contextApi.active());
-  const { key: ownKey, destination, transport, context: _, ...attributes } = given;
+  const { key: ownKey, destination, transport, context: _, cause, extensions, ...attributes } = given;
   const definition = definitionOf(env, type);
   if (destination !== undefined) checkDestination(destination);
   // Where it goes is asked again when it goes; now it is about what nobody takes.
   const via = transport === undefined ? env.router.plan(type, data, given).transport : env.router.transport(transport);
   if (definition) await validate(definition.schema, data, type);
-  const key = ownKey ?? definition?.key?.(data) ?? attributes.extensions?.partitionkey?.toString();
+  const key = ownKey ?? definition?.key?.(data) ?? extensions?.partitionkey?.toString();
   if (key !== undefined) checkText("key", key);
   const event = createEvent(
     {
@@ -150,7 +152,11 @@ async function draftOf(
       type,
       source: env.source,
       data,
-      ...(key !== undefined && { extensions: { ...attributes.extensions, partitionkey: key } }),
+      extensions: {
+        ...(cause && { correlationid: cause.extensions.correlationid ?? cause.id, causationid: cause.id }),
+        ...extensions,
+        ...(key !== undefined && { partitionkey: key }),
+      },
     },
     { clock: env.clock, ids: env.ids },
   );

@@ -139,6 +139,20 @@ describe("an event by the outbox", () => {
     expect(arrived).toHaveLength(1);
   });
 
+  test("that has a cause carries its correlation on", async () => {
+    const { store, outbox } = setUp();
+    const [first, second, own] = await store.transaction(async (tx) => {
+      const root = await outbox.add(tx, "large", "x", { id: "root" });
+      const first = await outbox.add(tx, "large", "x", { cause: root, id: "first" });
+      const second = await outbox.add(tx, "large", "x", { cause: first, key: "k" });
+      const own = await outbox.add(tx, "large", "x", { cause: first, extensions: { correlationid: "own" } });
+      return [first, second, own] as const;
+    });
+    expect({ ...first.extensions }).toEqual({ correlationid: "root", causationid: "root" });
+    expect({ ...second.extensions }).toEqual({ correlationid: "root", causationid: "first", partitionkey: "k" });
+    expect({ ...own.extensions }).toEqual({ correlationid: "own", causationid: "first" });
+  });
+
   test("is typed by the catalog", async () => {
     const { store, outbox } = setUp();
     const wrong = store.transaction(async (tx) => {
