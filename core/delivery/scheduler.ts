@@ -13,9 +13,15 @@ export interface SchedulerOptions {
   readonly byKey: boolean;
   /** Handles one delivery. Must not reject. */
   run(delivery: Delivery, attempt: number): Promise<RunResult>;
-  /** Called for each delivery that is over: one more may come. */
+  /** One more may come: called for each delivery once, when it is over or stands aside. */
   done(): void;
 }
+
+/**
+ * Most deliveries that may stand aside: a failed one that pauses and what waits behind it take no place from other
+ * keys. Where everything fails, this is how much is taken beside what may be.
+ */
+const maxAside = 1_000;
 
 /** Runs deliveries under a limit and, by wish, one after the other per key. */
 export interface Scheduler {
@@ -48,11 +54,20 @@ interface Item {
   attempt: number;
   /** `behind`: an earlier delivery of its key is not over. */
   state: "ready" | "behind" | "running" | "pausing" | "over";
+  /** Another has its place. */
+  aside: boolean;
   timer?: Timer;
 }
 
-/** For each key with a delivery that is ready, running or pausing: what came after it. */
-type Keys = Map<string, Item[]>;
+/** What came after a delivery of its key. */
+interface Behind {
+  readonly items: Item[];
+  /** The one in front has failed and is not over. */
+  failing: boolean;
+}
+
+/** For each key with a delivery that is ready, running or pausing. */
+type Keys = Map<string, Behind>;
 
 interface Lane {
   readonly items: Set<Item>;
@@ -72,6 +87,7 @@ export function createScheduler({ clock, concurrency, byKey, run, done }: Schedu
   let head = 0; // of `ready`: shifting a long array costs its length
   let active = 0;
   let held = 0;
+  let aside = 0;
   let arrivals = 0;
   let paused = false;
   /** How many may run though the rest is held; undefined: nothing is held. */
@@ -92,13 +108,24 @@ export function createScheduler({ clock, concurrency, byKey, run, done }: Schedu
     const behind = key === undefined ? undefined : lane.keys.get(key);
     const state = behind ? "behind" : "ready";
     held++;
-    const item: Item = { delivery, lane, order: arrivals++, key, attempt: delivery.attempt, state };
+    const order = arrivals++;
+    const item: Item = { delivery, lane, order, key, attempt: delivery.attempt, state, aside: false };
     lane.items.add(item);
-    if (behind) behind.push(item);
-    else {
-      if (key !== undefined) lane.keys.set(key, []);
+    if (behind) {
+      behind.items.push(item);
+      if (behind.failing) standAside(item);
+    } else {
+      if (key !== undefined) lane.keys.set(key, { items: [], failing: false });
       enqueue(item);
     }
+  }
+
+  /** Not while nothing is to start: then nothing more is to come either. */
+  function standAside(item: Item): void {
+    if (item.aside || aside >= maxAside || paused || probes !== undefined) return;
+    item.aside = true;
+    aside++;
+    done();
   }
 
   function open(name: string): Lane {
@@ -143,6 +170,12 @@ export function createScheduler({ clock, concurrency, byKey, run, done }: Schedu
       item.state = "pausing";
       item.attempt++;
       item.timer = clock.after(result.retryAfterMs, () => enqueue(item));
+      standAside(item);
+      const behind = item.key === undefined ? undefined : item.lane.keys.get(item.key);
+      if (behind) {
+        behind.failing = true;
+        for (const each of behind.items) standAside(each);
+      }
     }
     pump();
     if (active === 0) idle?.();
@@ -152,9 +185,12 @@ export function createScheduler({ clock, concurrency, byKey, run, done }: Schedu
   function finish(item: Item): void {
     leave(item);
     if (item.key === undefined) return;
-    const next = item.lane.keys.get(item.key)?.shift();
-    if (next) enqueue(next);
-    else item.lane.keys.delete(item.key);
+    const behind = item.lane.keys.get(item.key);
+    const next = behind?.items.shift();
+    if (next) {
+      behind!.failing = false;
+      enqueue(next);
+    } else item.lane.keys.delete(item.key);
   }
 
   function leave(item: Item): void {
@@ -162,14 +198,15 @@ export function createScheduler({ clock, concurrency, byKey, run, done }: Schedu
     held--;
     item.timer?.cancel();
     item.lane.items.delete(item);
-    done();
+    if (item.aside) aside--;
+    else done();
     if (item.lane.items.size === 0) item.lane.emptied?.();
   }
 
   /** Gives a delivery back, and with it what waits behind it: it may not overtake. */
   function release(item: Item): void {
     const { keys } = item.lane;
-    const behind = item.key === undefined ? undefined : keys.get(item.key);
+    const behind = item.key === undefined ? undefined : keys.get(item.key)?.items;
     const holds = item.state !== "behind";
     const gone = holds ? [item, ...(behind ?? [])] : [item];
     if (holds && item.key !== undefined) keys.delete(item.key);

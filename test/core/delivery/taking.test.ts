@@ -39,6 +39,68 @@ describe("what a member takes", () => {
   });
 });
 
+describe("a failed event that is to be tried again in place", () => {
+  async function failing() {
+    const made = setUp({ keyOrder: true });
+    const calls: string[] = [];
+    await made.bus.subscribe(
+      "t",
+      ({ data }, { key }) => {
+        calls.push(`${key} ${data}`);
+        if (key === "bad") throw new Error("not today");
+      },
+      { group: "g", retry: { backoff: fixedBackoff(1_000), attempts: 2 } },
+    );
+    return { ...made, calls };
+  }
+
+  test("and what follows it of its key take no place from other keys", async () => {
+    const { clock, fake, calls } = await failing();
+    for (let n = 0; n < 10; n++) fake.feed(n, { key: "bad" });
+    await clock.advance(0);
+    expect(fake.credit).toBe(64 + 10);
+    for (let n = 10; n < 64 + 10; n++) fake.feed(n, { key: "bad" });
+    expect(fake.credit).toBe(64 + 74);
+    fake.feed(74, { key: "good" });
+    await clock.advance(0);
+    expect([calls, fake.credit]).toEqual([["bad 0", "good 74"], 64 + 75]);
+    // Whoever stood aside gives no place back.
+    await clock.advance(1_000);
+    expect([calls.slice(2), fake.credit]).toEqual([["bad 0", "bad 1"], 64 + 75]);
+  });
+
+  test("take the place of others again when they are many", async () => {
+    const { clock, fake } = await failing();
+    for (let n = 0; n < 2_000; n++) fake.feed(n, { key: "bad" });
+    await clock.advance(0);
+    expect(fake.credit).toBe(64 + 1_000);
+    await clock.advance(1_000);
+    // One is over, and one more stands aside for it.
+    expect(fake.credit).toBe(64 + 1_001);
+  });
+
+  test.each([
+    ["the breaker is open", { breaker: { failures: 1 } }],
+    ["it is paused", {}],
+  ])("ask for nothing more while %s", async (_, more) => {
+    const { clock, fake, bus } = setUp({ keyOrder: true });
+    const calls: string[] = [];
+    const subscription = await bus.subscribe(
+      "t",
+      () => {
+        calls.push("t");
+        if (!("breaker" in more)) subscription.pause();
+        throw new Error("not today");
+      },
+      { group: "g", retry: { backoff: fixedBackoff(1_000) }, ...more },
+    );
+    for (let n = 0; n < 10; n++) fake.feed(n, { key: "bad" });
+    await clock.advance(500);
+    fake.feed(10, { key: "bad" });
+    expect([calls.length, fake.credit]).toEqual([1, 64]);
+  });
+});
+
 describe("a verdict", () => {
   test("is given after the handler, not before", async () => {
     const { clock, fake, bus, ends, handler } = setUp();
