@@ -34,6 +34,7 @@ const jetstream = { jetstream: true };
 const natsPublish = () => import("./nats/publish.ts");
 const natsNest = () => import("./nats/nest.ts");
 const streams = () => import("./jetstream.ts");
+const delivery = () => import("./delivery.ts");
 const kafkaProduce = () => import("./kafka/produce.ts");
 const kafkaConsume = () => import("./kafka/consume.ts");
 const kafkaNest = () => import("./kafka/nest.ts");
@@ -64,6 +65,8 @@ const publishing: readonly Omit<Comparison, "theme">[] = [
 const consuming: readonly Omit<Comparison, "theme">[] = [
   { name: "nats-nest-consume", tools: natsAndPeers, run: async () => overNats((await natsNest()).consume) },
   { name: "jetstream-consume", tools: nats, run: async () => overNats((await streams()).consume, jetstream) },
+  { name: "delivery-jetstream", tools: nats, run: async () => overNats((await delivery()).overJetStream, jetstream) },
+  { name: "delivery-kafka", tools: kafka, run: async () => overKafka((await delivery()).overKafka) },
   { name: "kafka-consume", tools: kafka, run: async () => overKafka((await kafkaConsume()).consumption) },
   { name: "kafka-consume-decoded", tools: kafka, run: async () => overKafka((await kafkaConsume()).decoded) },
   { name: "kafka-each-message", tools: kafka, run: async () => overKafka((await kafkaConsume()).eachMessage) },
