@@ -1,0 +1,4 @@
+import { kafkaPlace } from "./places.ts";
+import { poisonCases } from "./poison-cases.ts";
+
+poisonCases(() => kafkaPlace());

@@ -1,0 +1,4 @@
+import { memoryPlace } from "./places.ts";
+import { poisonCases } from "./poison-cases.ts";
+
+poisonCases(memoryPlace);
