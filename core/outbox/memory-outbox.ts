@@ -59,7 +59,7 @@ export function memoryOutbox({ clock = systemClock }: MemoryOutboxOptions = {}):
   let ids = 0;
   let leading = false;
 
-  function* pick({ limit, busyIds, busyKeys, failedHolds }: TakeOptions): Generator<Row> {
+  function* pick({ limit, busyIds, busyKeys }: TakeOptions): Generator<Row> {
     const now = clock.now();
     const [busy, closed] = [new Set(busyIds), new Set(busyKeys)];
     const perKey = new Map<string, number>();
@@ -72,7 +72,7 @@ export function memoryOutbox({ clock = systemClock }: MemoryOutboxOptions = {}):
         if (!ready) continue;
       } else {
         const before = perKey.get(key) ?? 0;
-        if (closed.has(key) || status === "sent" || (status === "failed" && !failedHolds)) continue;
+        if (closed.has(key) || status === "sent" || (status === "failed" && row.dueMs <= now)) continue;
         // What it holds back comes behind it.
         if (!ready || before === rowsPerKey) closed.add(key);
         if (closed.has(key)) continue;
@@ -112,11 +112,11 @@ export function memoryOutbox({ clock = systemClock }: MemoryOutboxOptions = {}):
           Object.assign(row, { error, dueMs: clock.now() + delayMs });
         });
       },
-      async fail(id, { error }) {
+      async fail(id, { holds, error }) {
         check();
         change([id], "pending", (row) => {
           row.attempts++;
-          Object.assign(row, { error, status: "failed" });
+          Object.assign(row, { error, status: "failed", dueMs: holds ? Number.POSITIVE_INFINITY : 0 });
         });
       },
       async prune(keepMs, limit) {

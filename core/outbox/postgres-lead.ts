@@ -6,7 +6,7 @@ import { withoutNull } from "./without-null.ts";
 /** Tells this lock from others of the session's database. */
 const lockClass = 1_466_328_427;
 /** The table is searched this far, as a multiple of the rows wanted: most of them may belong to one key. */
-const reach = 8;
+const reach = 4;
 
 /**
  * Becomes the one relay of a table: by an advisory lock of a connection, over which all of the relay's statements go. So
@@ -22,18 +22,17 @@ from (
     and (key is null or key <> all($2::text[]) and not exists (
       select from ${name} as earlier
       where earlier.key = candidate.key and earlier.id < candidate.id
-      and earlier.status <> 'sent' and earlier.attempts > 0
-      and (earlier.status = 'failed' and $3 or earlier.status = 'pending' and earlier.due_at > now())
+      and earlier.status <> 'sent' and earlier.attempts > 0 and earlier.due_at > now()
     ))
-    order by id limit $4
+    order by id limit $3
   ) as due
 ) as placed
-where key is null or place <= $5 order by placed.id limit $6`;
+where key is null or place <= $4 order by placed.id limit $5`;
   const sent = `update ${name} set status = 'sent', sent_at = now() where status = 'pending' and id = any($1::bigint[])`;
   const postpone = `update ${name} set attempts = attempts + 1, refusals = refusals + $2::integer, error = $3,
 due_at = now() + $4::float8 * interval '1 ms' where status = 'pending' and id = $1::bigint`;
-  const fail = `update ${name} set attempts = attempts + 1, refusals = refusals + 1, error = $2, status = 'failed'
-where status = 'pending' and id = $1::bigint`;
+  const fail = `update ${name} set attempts = attempts + 1, refusals = refusals + 1, error = $2, status = 'failed',
+due_at = case when $3 then 'infinity' else '-infinity' end::timestamptz where status = 'pending' and id = $1::bigint`;
   const prune = `delete from ${name} where id in (select id from ${name}
 where status = 'sent' and sent_at <= now() - $1::float8 * interval '1 ms' order by sent_at limit $2) returning 1`;
 
@@ -61,8 +60,8 @@ where status = 'sent' and sent_at <= now() - $1::float8 * interval '1 ms' order 
   if (!leads) return undefined;
 
   return {
-    async take({ limit, busyIds, busyKeys, failedHolds }) {
-      const given = [busyIds, busyKeys, failedHolds, limit * reach, rowsPerKey, limit];
+    async take({ limit, busyIds, busyKeys }) {
+      const given = [busyIds, busyKeys, limit * reach, rowsPerKey, limit];
       return (await own<OutboxRow>(take, given)).map(withoutNull);
     },
     async sent(ids) {
@@ -71,8 +70,8 @@ where status = 'sent' and sent_at <= now() - $1::float8 * interval '1 ms' order 
     async postpone(id, { delayMs, refused, error }) {
       await own(postpone, [id, refused ? 1 : 0, error, delayMs]);
     },
-    async fail(id, { error }) {
-      await own(fail, [id, error]);
+    async fail(id, { holds, error }) {
+      await own(fail, [id, error, holds]);
     },
     prune: async (keepMs, limit) => (await own(prune, [keepMs, limit])).length,
     async close({ now = false } = {}) {

@@ -24,7 +24,10 @@ export interface OutboxRelayOptions {
   readonly attempts?: number;
   /** Waits between attempts. Default: from 500 ms, doubling, up to 30,000 ms. */
   readonly backoff?: Backoff;
-  /** What becomes of the later rows of the key of a row that was given up. Default: `continue`. */
+  /**
+   * Whether the later rows of the key of a row that is given up go on, or wait until it is tried again or discarded.
+   * Default: `continue`.
+   */
   readonly onFailed?: "continue" | "hold";
   /** How long published rows are kept, in milliseconds. Default: 604,800,000 (seven days). */
   readonly keepMs?: number;
@@ -77,7 +80,7 @@ export function startRelay({ env, bus, store, options, closed }: RelaySetup): Ou
   const { clock } = env;
   const { pollMs, maxRows, timeoutMs, attempts, keepMs } = checked(options);
   const { backoff = exponentialBackoff({ initialMs: 500, maxMs: 30_000, jitter: "none" }), signal } = options;
-  const failedHolds = options.onFailed === "hold";
+  const holds = options.onFailed === "hold";
   const rows = new RelayRows(publish, wake);
   let lead: OutboxLead | undefined;
   let published = 0;
@@ -142,7 +145,7 @@ export function startRelay({ env, bus, store, options, closed }: RelaySetup): Ou
       const refused = !error.retryable && !notOfEvent.has(error.code);
       const text = `${error.code}: ${error.message}`.replaceAll("\0", "").slice(0, 1_000);
       const over = refused && row.refusals + 1 >= attempts;
-      if (over) await by.fail(row.id, { error: text });
+      if (over) await by.fail(row.id, { holds, error: text });
       else await by.postpone(row.id, { delayMs: backoff(row.attempts + 1), refused, error: text });
       rows.forget([row.id]);
       hungry = true;
@@ -161,7 +164,7 @@ export function startRelay({ env, bus, store, options, closed }: RelaySetup): Ou
     const room = maxRows - rows.size;
     if (!stopping && hungry && room >= maxRows / 2) {
       hungry = false;
-      const taken = await by.take({ limit: room, busyIds: rows.ids(), busyKeys: rows.keys(), failedHolds });
+      const taken = await by.take({ limit: room, busyIds: rows.ids(), busyKeys: rows.keys() });
       if (stopping) return;
       rows.start(taken);
       if (taken.length > 0) hungry = true;

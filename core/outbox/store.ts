@@ -64,23 +64,21 @@ export interface TakeOptions {
   readonly busyIds: readonly string[];
   /** Keys whose rows the relay has: none of theirs are wanted. */
   readonly busyKeys: readonly string[];
-  /** Whether a row that was given up holds back the later ones of its key. */
-  readonly failedHolds: boolean;
 }
 
 /** The right to publish what is in a store: one relay has it at a time. Each call rejects once it is lost. */
 export interface OutboxLead {
   /**
-   * Committed rows that are due, the oldest first, and per key a run without gaps from its oldest: none when that is
-   * not due yet.
+   * Committed rows that are due, the oldest first, and per key a run without gaps from its oldest: none behind one that
+   * is not due yet, or was given up and holds.
    */
   take(options: TakeOptions): Promise<readonly OutboxRow[]>;
   /** Marks rows as published. */
   sent(ids: readonly string[]): Promise<void>;
   /** Puts a row off after a failure. `refused`: no repetition will mend it. */
   postpone(id: string, options: { delayMs: number; refused: boolean; error: string }): Promise<void>;
-  /** Gives a row up. */
-  fail(id: string, options: { error: string }): Promise<void>;
+  /** Gives a row up. `holds`: the later ones of its key wait until it is tried again or discarded. */
+  fail(id: string, options: { holds: boolean; error: string }): Promise<void>;
   /** Removes up to `limit` rows that were published more than `keepMs` ago; answers how many. */
   prune(keepMs: number, limit: number): Promise<number>;
   /** Gives the right back. `now`: without waiting for a call that runs, nor for the store. */

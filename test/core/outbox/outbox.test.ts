@@ -114,7 +114,7 @@ describe("an event by the outbox", () => {
     const { store, outbox, clock } = setUp();
     await store.transaction((tx) => outbox.add(tx, "large", "x", { extensions: { partitionkey: "k" } }));
     const lead = await store.lead();
-    const [row] = await lead!.take({ limit: 1, busyIds: [], busyKeys: [], failedHolds: false });
+    const [row] = await lead!.take({ limit: 1, busyIds: [], busyKeys: [] });
     expect(row?.key).toBe("k");
     await lead!.close();
     await clock.advance(0);
