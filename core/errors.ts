@@ -95,9 +95,15 @@ export class EventError extends Error {
 
   /** Returns an EventError as it is and wraps anything else, with `code` and the original as `cause`. */
   static from(reason: unknown, code: EventErrorCode = "transport-failed", retryable = false): EventError {
-    if (reason instanceof EventError) return reason;
+    let given: unknown;
+    try {
+      if (reason instanceof EventError) return reason;
+      given = reason instanceof Error ? reason.message : reason;
+    } catch {
+      // What throws when it is looked at is kept from whoever would look at a cause.
+      reason = code;
+    }
     // An object need not have a text: one without prototype throws when it is asked for it.
-    const message = reason instanceof Error ? reason.message : typeof reason === "string" ? reason : code;
-    return new EventError(code, message, { cause: reason, retryable });
+    return new EventError(code, typeof given === "string" ? given : code, { cause: reason, retryable });
   }
 }

@@ -7,7 +7,7 @@ import type { Delivery, Verdict } from "../transport.ts";
 import { type AttemptRecord, failedAgain, noAttempts } from "./attempt-log.ts";
 import type { LetterReason } from "./letter.ts";
 import { Postponed } from "./once.ts";
-import type { Decision } from "./retry-policy.ts";
+import type { Decision, RetryPolicy } from "./retry-policy.ts";
 import type { RunResult } from "./scheduler.ts";
 
 /** What the handler asked for by `retryAfter` or `deadLetter`. */
@@ -118,19 +118,43 @@ export function createFailing({ clock, report }: Environment, reception: Recepti
     const breaker = reception.breaker();
     if (!handled || !(failure.retryable || unfinished) || request) breaker?.inconclusive();
     else if (breaker?.failed()) return postpone(failed, breaker.openMs);
-    const record = failedAgain(failed.record ?? noAttempts, failure, clock.now());
+    // A reason that the handler gave stays the reason, whatever it threw behind it.
+    const told =
+      request?.kind === "dead-letter"
+        ? new EventError(failure.code, request.reason, { cause: failure.cause })
+        : failure;
+    const record = failedAgain(failed.record ?? noAttempts, told, clock.now());
     const now = { ...failed, record };
-    if (request?.kind === "dead-letter") return giveUp("requested", failure, now);
+    if (request?.kind === "dead-letter") return giveUp("requested", told, now);
     const policy = reception.policy(registration);
     const retryable = unfinished && !failure.retryable;
     const judged = retryable ? new EventError(failure.code, failure.message, { cause: failure, retryable }) : failure;
-    const decision = policy.decide(record, judged, clock.now());
+    const decision = decide(policy, judged, now);
     const delayMs = request?.delayMs ?? (decision.kind === "retry" ? decision.delayMs : 0);
     if (decision.kind === "retry" || (request && record.count < policy.attempts)) {
       reception.count("retry", {});
       return retry(now, policy.maxInPlaceMs, policy.escalate, delayMs, record);
     }
     return giveUp(whyGivenUp(failure, failed, decision), failure, now);
+  }
+
+  /** What the policy says. Where functions of the user's throw, the event does not pay for it. */
+  function decide(
+    policy: RetryPolicy,
+    failure: EventError,
+    failed: Failed & { readonly record: AttemptRecord },
+  ): Decision {
+    const { record } = failed;
+    try {
+      const decision = policy.decide(record, failure, clock.now());
+      if (decision.kind === "give-up" || decision.delayMs >= 0) return decision;
+      throw new EventError("invalid-option", `retry.backoff: at least 0 ms, not ${decision.delayMs}`);
+    } catch (reason) {
+      tell(EventError.from(reason, "handler-failed"), failed);
+      return record.count < policy.attempts
+        ? { kind: "retry", delayMs: storeAgainMs }
+        : { kind: "give-up", because: "attempts-exhausted" };
+    }
   }
 
   function retry(

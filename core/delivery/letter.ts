@@ -124,8 +124,7 @@ export function letterFacts(given: GivenUp, traceparent: string | undefined): Le
   const { delivery, transport, group, reason, failure, record, nowMs, parkedKey, dialect } = given;
   const { message, lane, position } = delivery;
   const { destination, headers, timestampMs } = message;
-  const cause = failure.code === "handler-failed" ? failure.cause : undefined;
-  const errorType = cause instanceof Error ? cause.name : failure.code;
+  const errorType = (failure.code === "handler-failed" && nameOf(failure.cause)) || failure.code;
   const lastMs = record.lastMs || nowMs;
   return {
     // A log that was made anew counts from its beginning again: the time tells its messages from the old ones.
@@ -148,6 +147,15 @@ export function letterFacts(given: GivenUp, traceparent: string | undefined): Le
     traceparent,
     dialect,
   };
+}
+
+function nameOf(cause: unknown): string | undefined {
+  try {
+    const name: unknown = cause instanceof Error ? cause.name : undefined;
+    return typeof name === "string" ? name : undefined;
+  } catch {
+    return undefined; // a name of its own make
+  }
 }
 
 /** The headers of a letter: those of the message as they are, and what Waybill knows of it. */

@@ -7,10 +7,16 @@ import type { IdempotencyOptions, IdempotencyStore, TransactionalInbox } from ".
 /** The event cannot be handled now, which is nobody's failure: it comes again and burns no attempt. */
 export class Postponed extends Error {
   readonly delayMs: number;
+  readonly #own = true;
 
   constructor(why: string, delayMs: number) {
     super(why);
     this.delayMs = delayMs;
+  }
+
+  /** Handlers throw anything, proxies that throw when they are looked at among it. */
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    return typeof value === "object" && value !== null && #own in value;
   }
 }
 

@@ -8,7 +8,10 @@ export interface RetryOptions {
    * is lost by giving up; without end where giving up would lose an event that the broker could deliver again.
    */
   readonly attempts?: number;
-  /** Waits between attempts. Default: `exponentialBackoff()`: 1 s at most, then 2 s, 4 s and so on up to 60 s. */
+  /**
+   * Waits between attempts. Default: `exponentialBackoff()`: 1 s at most, then 2 s, 4 s and so on up to 60 s. Where a
+   * handler's backoff throws or answers no time, that is reported and the wait is 5 s.
+   */
   readonly backoff?: Backoff;
   /** Gives up when the next attempt would begin later than so many milliseconds after the first failure. Default: never. */
   readonly maxElapsedMs?: number;
@@ -17,7 +20,10 @@ export interface RetryOptions {
    * given aborts. Default: as long as it takes.
    */
   readonly timeoutMs?: number;
-  /** Whether a failure is worth another attempt. Default: what `error.retryable` says. */
+  /**
+   * Whether a failure is worth another attempt. Default: what `error.retryable` says. Of a handler, one that throws is
+   * reported, and the event is tried again while it has attempts.
+   */
   readonly classify?: (error: EventError) => "retry" | "give-up";
   /**
    * Where failed events are tried again in place and hold up what lies behind them (Kafka): no wait is longer, in

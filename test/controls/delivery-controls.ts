@@ -8,6 +8,7 @@ const chains = "test/core/chains.test.ts";
 const bus = "test/core/bus.test.ts";
 const bridges = "test/core/delivery/bridge.test.ts";
 const taking = "test/core/delivery/taking.test.ts";
+const attempts = "test/core/delivery/attempts.test.ts";
 
 /** The guards of delivery in core: order, at least once, bounds, revocation, close, fallback, bridges. */
 export const deliveryControls: readonly Control[] = [
@@ -69,6 +70,33 @@ export const deliveryControls: readonly Control[] = [
     to: "if (item.aside || paused",
     tests: [taking],
     title: "when they are many",
+  },
+  {
+    id: "delivery.hostile-failure",
+    guard: "what a handler throws may be anything, also what throws when it is looked at",
+    file: "core/errors.ts",
+    from: "reason = code;",
+    to: "throw reason;",
+    tests: [attempts],
+    title: "a proxy that throws",
+  },
+  {
+    id: "delivery.policy-throws",
+    guard: "a classification or backoff that throws does not take its event along",
+    file: "core/delivery/failing.ts",
+    from: 'tell(EventError.from(reason, "handler-failed"), failed);',
+    to: "throw reason;",
+    tests: [attempts],
+    title: "goes on after 5 s",
+  },
+  {
+    id: "delivery.requested-reason",
+    guard: "a reason that the handler gave stays the reason, whatever it throws behind it",
+    file: "core/delivery/failing.ts",
+    from: "new EventError(failure.code, request.reason, { cause: failure.cause })",
+    to: "failure",
+    tests: [attempts],
+    title: "with a reason",
   },
   {
     id: "delivery.credit-bound",

@@ -1,9 +1,13 @@
 import { describe, expect, test } from "vitest";
-import { createEventBus, type EventError, fixedBackoff, type SubscribeOptions } from "waybill";
+import { createEventBus, type EventError, fixedBackoff, type HandlerDelivery, type SubscribeOptions } from "waybill";
 import { memoryTransport } from "waybill/memory";
 import { fakeClock } from "waybill/testing";
 
 const backoff = fixedBackoff(1_000);
+const throws = (): never => {
+  throw new Error("a mistake of the user's");
+};
+const hostile = new Proxy({}, { has: throws, get: throws, getPrototypeOf: throws });
 
 function setUp() {
   const clock = fakeClock();
@@ -83,6 +87,55 @@ describe("a policy of attempts", () => {
     expect([calls, (await letters()).map(({ reason }) => reason)]).toEqual([1, ["not-retryable"]]);
   });
 
+  test.each([
+    ["a classification that throws", { classify: throws }],
+    ["a backoff that throws", { backoff: throws }],
+    ["a backoff that is no time", { backoff: () => Number.NaN }],
+  ])("goes on after 5 s with %s, and says so", async (_, wrong) => {
+    const { clock, bus, letters, errors } = setUp();
+    const handled: string[] = [];
+    const startMs = clock.now();
+    const calls: number[] = [];
+    await bus.subscribe(
+      "order",
+      ({ id }) => {
+        if (id !== "bad") return void handled.push(id);
+        calls.push(clock.now() - startMs);
+        throw new Error("no");
+      },
+      { ...give, order: "none", retry: { attempts: 2, backoff, ...wrong } },
+    );
+    await bus.publish("order", {}, { id: "bad" });
+    await bus.publish("order", {}, { id: "next" });
+    await clock.advance(60_000);
+    expect([calls, handled]).toEqual([[0, 5_000], ["next"]]);
+    expect((await letters()).map(({ reason, attempts }) => [reason, attempts])).toEqual([["attempts-exhausted", "2"]]);
+    expect(errors.length).toBeGreaterThan(2);
+  });
+
+  test.each([
+    ["a proxy that throws", hostile],
+    ["an error whose message is no text", Object.assign(new Error("x"), { message: Object.create(null) })],
+    ["an error whose name is no text", Object.assign(new Error("x"), { name: Object.create(null) })],
+    ["an error whose name throws", Object.defineProperty(new Error("x"), "name", { get: throws })],
+  ])("counts %s like any other failure", async (_, thrown) => {
+    const { clock, bus, letters } = setUp();
+    const handled: string[] = [];
+    await bus.subscribe(
+      "order",
+      ({ id }) => {
+        if (id === "bad") throw thrown;
+        handled.push(id);
+      },
+      { ...give, retry: { attempts: 2, backoff } },
+    );
+    await bus.publish("order", {}, { id: "bad", key: "a" });
+    await bus.publish("order", {}, { id: "next", key: "a" });
+    await clock.advance(60_000);
+    expect(handled).toEqual(["next"]);
+    expect((await letters()).map(({ reason, attempts }) => [reason, attempts])).toEqual([["attempts-exhausted", "2"]]);
+  });
+
   test("gives up when the next attempt would begin too late", async () => {
     const { clock, bus, letters } = setUp();
     let calls = 0;
@@ -158,6 +211,20 @@ describe("what a handler may ask for", () => {
     await bus.publish("order", {});
     await clock.advance(1_000);
     expect(await letters()).toMatchObject([{ reason: "requested", "error-message": "the customer is gone" }]);
+  });
+
+  test("to set the event aside with a reason, which stays though it then fails", async () => {
+    const { clock, bus, letters } = setUp();
+    const asks = (_: unknown, delivery: HandlerDelivery): void => {
+      delivery.deadLetter("the customer is gone");
+      throw new TypeError("no customer");
+    };
+    await bus.subscribe("order", asks, give);
+    await bus.publish("order", {});
+    await clock.advance(1_000);
+    expect(await letters()).toMatchObject([
+      { reason: "requested", "error-message": "the customer is gone", "error-type": "TypeError", attempts: "1" },
+    ]);
   });
 
   test("nothing where there are no dead letters, and nothing after it has ended", async () => {
