@@ -59,8 +59,8 @@ export const outboxControls: readonly Control[] = [
     id: "outbox.busy-keys",
     guard: "of a key whose rows are on their way no others are taken",
     file: "core/outbox/relay.ts",
-    from: "busyKeys: rows.keys(),",
-    to: "busyKeys: [],",
+    from: "busyKeys: rows.keys() }",
+    to: "busyKeys: [] }",
     tests: [relay, model],
   },
   {
