@@ -42,6 +42,7 @@ export {
 export type { CircuitState } from "./delivery/circuit-breaker.ts";
 export type { DeadLetterOptions } from "./delivery/dead-letters.ts";
 export type {
+  Awaitable,
   Claim,
   IdempotencyOptions,
   IdempotencyStore,

@@ -10,23 +10,26 @@ export type Claim =
   /** The work is done. `result` is what `commit` kept. */
   | { readonly state: "done"; readonly result?: string | undefined };
 
+/** A value, or a promise of it where the store is not at hand. */
+export type Awaitable<T> = T | Promise<T>;
+
 /**
  * Remembers what was handled: claim, run, commit. Of two that claim a key at once one gets it. What crashes between its
  * effect and `commit` is run again once its lease is over: such a store makes repeats rare, not impossible.
  */
 export interface IdempotencyStore {
   /** Takes the key for a while, unless it is held or done. */
-  claim(key: string, options: { readonly leaseMs: number }): Promise<Claim>;
+  claim(key: string, options: { readonly leaseMs: number }): Awaitable<Claim>;
   /** Prolongs a claim to `leaseMs` from now. False: the key has another owner. */
-  renew(key: string, token: string, options: { readonly leaseMs: number }): Promise<boolean>;
+  renew(key: string, token: string, options: { readonly leaseMs: number }): Awaitable<boolean>;
   /** Marks the work as done for `keepMs`. False: the key has another owner, who does the work too. */
   commit(
     key: string,
     token: string,
     options: { readonly keepMs: number; readonly result?: string | undefined },
-  ): Promise<boolean>;
+  ): Awaitable<boolean>;
   /** Gives a claim back, since the work failed. A claim that is another's by now stays. */
-  release(key: string, token: string): Promise<void>;
+  release(key: string, token: string): Awaitable<void>;
 }
 
 /** What {@link TransactionalInbox.run} did. */

@@ -1,7 +1,8 @@
-import type { Clock, Timer } from "../clock.ts";
+import type { Clock } from "../clock.ts";
 import { EventError } from "../errors.ts";
 import type { CloudEvent } from "../event.ts";
 import type { HandlerDelivery } from "../options.ts";
+import { createRenewals } from "./claim-renewals.ts";
 import type { IdempotencyOptions, IdempotencyStore, TransactionalInbox } from "./idempotency.ts";
 
 /** The event cannot be handled now, which is nobody's failure: it comes again and burns no attempt. */
@@ -62,45 +63,40 @@ export function createOnce(
     throw new EventError("invalid-option", "idempotency.store: a store of claims or an inbox");
   }
   // A reader without a group shares its work with nobody, but its restart does.
+  // Only the last part may be of any form, so that no two names are alike.
   const nameOf = (event: CloudEvent, delivery: HandlerDelivery): string =>
-    JSON.stringify([group ?? null, delivery.destination, ...(key ? [key(event, delivery)] : [event.source, event.id])]);
+    `${group ?? ""}\n${delivery.destination}\n${key ? `key\n${key(event, delivery)}` : `id\n${event.source}\n${event.id}`}`;
 
   if (typeof given.run === "function") {
     const inbox = given as TransactionalInbox<unknown>;
     return { run: (event, delivery, work) => inbox.run(nameOf(event, delivery), work, { keepMs }) };
   }
   const claims = given as IdempotencyStore;
+  const renewals = createRenewals(clock, claims, leaseMs);
+  const lease = { leaseMs };
   return {
     async run(event, delivery, work) {
       const name = nameOf(event, delivery);
-      const claim = await claims.claim(name, { leaseMs });
+      const claiming = claims.claim(name, lease);
+      const claim = claiming instanceof Promise ? await claiming : claiming;
       if (claim.state === "done") return { repeated: true, result: claim.result };
       if (claim.state === "held") {
         throw new Postponed("another member handles this event", Math.min(longestHeldMs, claim.retryAfterMs));
       }
       const { token } = claim;
-      let timer: Timer | undefined;
-      const renew = (): void => {
-        timer = clock.after(leaseMs / 3, () => {
-          // A claim that was lost stays lost: `commit` will say so.
-          claims.renew(name, token, { leaseMs }).then(
-            (held) => held && timer && renew(),
-            () => timer && renew(),
-          );
-        });
-      };
-      renew();
+      const renewal = renewals.start(name, token);
       try {
         const result = await work(undefined);
         // Without a claim its new owner does the work again: nothing that could be undone here.
-        await claims.commit(name, token, { keepMs, result });
+        const committing = claims.commit(name, token, { keepMs, result });
+        if (committing instanceof Promise) await committing;
         return { repeated: false, result };
       } catch (reason) {
-        await claims.release(name, token).catch(() => undefined); // its lease ends by itself
+        // Its lease ends by itself.
+        await Promise.resolve(claims.release(name, token)).catch(() => undefined);
         throw reason;
       } finally {
-        timer?.cancel();
-        timer = undefined;
+        renewals.end(renewal);
       }
     },
   };

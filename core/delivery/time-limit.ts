@@ -16,70 +16,84 @@ export interface TimeLimit {
   start(lane: AbortSignal): LimitedRun;
 }
 
-interface Running {
+class Run implements LimitedRun {
   readonly untilMs: number;
-  over(): void;
+  readonly #limitMs: number;
+  readonly #lane: AbortSignal;
+  readonly #running: Set<Run>;
+  #controller: AbortController | undefined;
+  #late: EventError | undefined;
+  #reject: ((error: EventError) => void) | undefined;
+
+  constructor(running: Set<Run>, lane: AbortSignal, untilMs: number, limitMs: number) {
+    this.#running = running;
+    this.#lane = lane;
+    this.untilMs = untilMs;
+    this.#limitMs = limitMs;
+  }
+
+  get signal(): AbortSignal {
+    if (this.#controller) return this.#controller.signal;
+    const lane = this.#lane;
+    const controller = new AbortController();
+    this.#controller = controller;
+    if (lane.aborted || this.#late) controller.abort(this.#late ?? lane.reason);
+    else lane.addEventListener("abort", this.#onLane, { once: true });
+    return controller.signal;
+  }
+
+  race<T>(work: PromiseLike<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      this.#reject = reject;
+      work.then(resolve, reject);
+    });
+  }
+
+  end(): void {
+    this.#running.delete(this);
+    if (this.#controller) this.#lane.removeEventListener("abort", this.#onLane);
+  }
+
+  over(): void {
+    const late = new EventError("timeout", `the handler took longer than ${this.#limitMs} ms`, { retryable: true });
+    this.#late = late;
+    this.#controller?.abort(late);
+    this.#reject?.(late);
+  }
+
+  readonly #onLane: () => void = (): void => this.#controller?.abort(this.#lane.reason);
 }
 
 /** Makes a limit that all attempts of a subscription share: one timer for all of them, not one each. */
 export function createTimeLimit(clock: Clock, limitMs: number): TimeLimit {
   /** In the order of their ends, since every limit is the same. */
-  const running = new Set<Running>();
+  const running = new Set<Run>();
   let timer: Timer | undefined;
 
-  function watch(): void {
+  function look(): void {
+    timer = undefined;
+    const now = clock.now();
+    for (const run of running) {
+      if (run.untilMs > now) break;
+      running.delete(run);
+      run.over();
+    }
+    watch(now);
+  }
+
+  /** What ends in time leaves its timer to the next: setting one for each would cost more than all the rest. */
+  function watch(now: number): void {
     const next = running.values().next().value;
-    if (timer || !next) return;
-    timer = clock.after(Math.max(0, next.untilMs - clock.now()), () => {
-      timer = undefined;
-      const now = clock.now();
-      for (const each of running) {
-        if (each.untilMs > now) break;
-        running.delete(each);
-        each.over();
-      }
-      watch();
-    });
+    if (next) timer ??= clock.after(Math.max(0, next.untilMs - now), look);
   }
 
   return {
     start(lane) {
-      let controller: AbortController | undefined;
-      let late: EventError | undefined;
-      let reject: (error: EventError) => void = () => undefined;
-      const onLane = (): void => controller?.abort(lane.reason);
-      const entry: Running = {
-        untilMs: clock.now() + limitMs,
-        over() {
-          late = new EventError("timeout", `the handler took longer than ${limitMs} ms`, { retryable: true });
-          controller?.abort(late);
-          reject(late);
-        },
-      };
-      running.add(entry);
-      watch();
-      return {
-        get signal() {
-          if (controller) return controller.signal;
-          controller = new AbortController();
-          if (lane.aborted || late) controller.abort(late ?? lane.reason);
-          else lane.addEventListener("abort", onLane, { once: true });
-          return controller.signal;
-        },
-        race: (work) =>
-          new Promise((resolve, refuse) => {
-            reject = refuse;
-            work.then(resolve, refuse);
-          }),
-        end() {
-          running.delete(entry);
-          if (running.size === 0) {
-            timer?.cancel();
-            timer = undefined;
-          }
-          if (controller) lane.removeEventListener("abort", onLane);
-        },
-      };
+      const now = clock.now();
+      const run = new Run(running, lane, now + limitMs, limitMs);
+      running.add(run);
+      if (!timer) watch(now);
+      return run;
     },
   };
 }
