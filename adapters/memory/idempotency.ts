@@ -35,7 +35,7 @@ export function memoryIdempotency(options: MemoryIdempotencyOptions = {}): Idemp
   }
   /** Both: who was written longest ago first. */
   const held = new Map<string, ClaimRecord>();
-  const done = new Map<string, Done>();
+  const done = new Map<string, ClaimRecord>();
   let tokens = 0;
 
   function forget(): void {
@@ -46,8 +46,8 @@ export function memoryIdempotency(options: MemoryIdempotencyOptions = {}): Idemp
       if (untilMs > now || !crowded()) break;
       held.delete(key);
     }
-    for (const [key, kept] of done) {
-      if ((typeof kept === "number" ? kept : kept.untilMs) > now && !crowded()) break;
+    for (const [key, { untilMs }] of done) {
+      if (untilMs > now && !crowded()) break;
       done.delete(key);
     }
   }
@@ -55,23 +55,15 @@ export function memoryIdempotency(options: MemoryIdempotencyOptions = {}): Idemp
   return createClaims(
     (key, step) => {
       const before = held.get(key);
-      const { answer, write } = step(before ?? recordOf(done.get(key)));
+      const { answer, write } = step(before ?? done.get(key));
       if (write === undefined) return answer;
       if (before) held.delete(key);
       else done.delete(key);
-      if (write?.done) done.set(key, write.result === undefined ? write.untilMs : write);
-      else if (write) held.set(key, write);
+      if (write) (write.done ? done : held).set(key, write);
       forget();
       return answer;
     },
     clock,
     () => String(++tokens),
   );
-}
-
-/** Most keys have no result, and then a number is all that is kept: what is remembered costs the garbage collector. */
-type Done = number | ClaimRecord;
-
-function recordOf(kept: Done | undefined): ClaimRecord | undefined {
-  return typeof kept === "number" ? { token: "", untilMs: kept, done: true } : kept;
 }

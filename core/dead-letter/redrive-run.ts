@@ -7,7 +7,7 @@ import type { LetterFilter } from "./letter-filter.ts";
 import type { LetterStatus, StoredLetter } from "./letter-view.ts";
 import type { Letters, Read } from "./letters.ts";
 import { createPace, type Pace } from "./pace.ts";
-import type { RedriveOptions } from "./redrive.ts";
+import type { RedriveOptions, RedriveProgress } from "./redrive.ts";
 import { redrivenCopy, releaseMessage } from "./redriven-copy.ts";
 import { type Target, targetOf } from "./target.ts";
 
@@ -40,10 +40,18 @@ export class RedriveRun {
   readonly options: RedriveOptions;
   readonly id: string;
   readonly pace: Pace;
-  readonly counts = { seen: 0, matched: 0, redriven: 0, skipped: 0, held: 0, uncertain: 0, failed: 0 };
+  readonly counts: { -readonly [K in keyof RedriveProgress]: number } = {
+    seen: 0,
+    matched: 0,
+    redriven: 0,
+    skipped: 0,
+    held: 0,
+    uncertain: 0,
+    failed: 0,
+  };
   readonly failures: { id: string; error: EventError }[] = [];
   /** By group, destination and key: what goes in the order of its first occurrence. */
-  readonly keys = new Map<string, ParkedLetters>();
+  readonly keys: Map<string, ParkedLetters> = new Map();
   #toldMs = 0;
 
   /** Throws `invalid-option` for a rate or a concurrency that cannot be. */
