@@ -106,7 +106,7 @@ describe("publish and subscribe", () => {
         seen.push(`${event.data.orderId}:${event.data.amount}:${attempt}`);
         if (event.data.amount === 1 && attempt < 3) throw new Error("not yet");
       },
-      { group: "g", concurrency: 4 },
+      { group: "g", concurrency: 4, retry: { backoff: fixedBackoff(1_000) } },
     );
     await bus.publish("order.placed", { orderId: "a", amount: "1" });
     await bus.publish("order.placed", { orderId: "a", amount: "2" });
