@@ -18,7 +18,7 @@ const overJetStreamTurns = { count: 16_384, rounds: 21, warmUp: 3 };
 const due = { due: { atLeast: 0.8 } };
 
 /** A subscription with all of delivery: attempts, a limit of time, dead letters, effects once, key order where there is one. */
-function guarded(name: string, newBus: () => EventBus, type: string, destination: string): Contender {
+export function guarded(name: string, newBus: () => EventBus, type: string, destination: string): Contender {
   return {
     name,
     run: async (count) => {

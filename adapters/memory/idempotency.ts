@@ -2,6 +2,7 @@ import { type Clock, systemClock } from "../../core/clock.ts";
 import { type ClaimRecord, createClaims } from "../../core/delivery/claims.ts";
 import type { IdempotencyStore } from "../../core/delivery/idempotency.ts";
 import { EventError } from "../../core/errors.ts";
+import { Fifo } from "../../core/fifo.ts";
 
 /** Options of {@link memoryIdempotency}. */
 export interface MemoryIdempotencyOptions {
@@ -33,37 +34,52 @@ export function memoryIdempotency(options: MemoryIdempotencyOptions = {}): Idemp
   if (!(Number.isInteger(maxKeys) && maxKeys >= 1)) {
     throw new EventError("invalid-option", `memory: maxKeys must be a whole number from 1, not ${maxKeys}`);
   }
-  /** Both: who was written longest ago first. */
-  const held = new Map<string, ClaimRecord>();
-  const done = new Map<string, ClaimRecord>();
+  const records = new Map<string, ClaimRecord>();
+  // By age, the oldest first. A map forgets nothing of what was removed at its beginning until it is half empty, so that
+  // looking for its first entry would cost as much as it has.
+  let held = new Fifo<Aged>();
+  const done = new Fifo<Aged>();
   let tokens = 0;
 
-  function forget(): void {
-    const now = clock.now();
-    const crowded = (): boolean => held.size + done.size > maxKeys;
-    // While there is room a claim whose lease is over stays: its owner may still commit it.
-    for (const [key, { untilMs }] of held) {
-      if (untilMs > now || !crowded()) break;
-      held.delete(key);
-    }
-    for (const [key, { untilMs }] of done) {
-      if (untilMs > now && !crowded()) break;
-      done.delete(key);
+  /** Removes the oldest as long as that is due. What was written anew since has a place of its own. */
+  function shorten(ages: Fifo<Aged>, isDue: (untilMs: number, crowded: boolean) => boolean): void {
+    for (let oldest = ages.peek(); oldest; oldest = ages.peek()) {
+      const { key, record } = oldest;
+      if (records.get(key) === record) {
+        if (!isDue(record.untilMs, records.size > maxKeys)) return;
+        records.delete(key);
+      }
+      ages.shift();
     }
   }
 
   return createClaims(
     (key, step) => {
-      const before = held.get(key);
-      const { answer, write } = step(before ?? done.get(key));
+      const { answer, write } = step(records.get(key));
       if (write === undefined) return answer;
-      if (before) held.delete(key);
-      else done.delete(key);
-      if (write) (write.done ? done : held).set(key, write);
-      forget();
+      if (write) {
+        records.set(key, write);
+        (write.done ? done : held).push({ key, record: write });
+      } else records.delete(key);
+      const now = clock.now();
+      // While there is room a claim whose lease is over stays: its owner may still commit it.
+      shorten(held, (untilMs, crowded) => crowded && untilMs <= now);
+      shorten(done, (untilMs, crowded) => crowded || untilMs <= now);
+      // Behind a claim that is held for long lie those that were done with meanwhile.
+      if (held.length > 2 * records.size + 1_024) {
+        const live = [...held].filter(({ key: name, record }) => records.get(name) === record);
+        held = new Fifo();
+        for (const each of live) held.push(each);
+      }
       return answer;
     },
     clock,
     () => String(++tokens),
   );
+}
+
+/** A record at the time when it was written. */
+interface Aged {
+  readonly key: string;
+  readonly record: ClaimRecord;
 }

@@ -1,5 +1,6 @@
 import type { Clock } from "../../core/clock.ts";
 import { EventError } from "../../core/errors.ts";
+import { Fifo } from "../../core/fifo.ts";
 import type { OutgoingMessage } from "../../core/message.ts";
 import type { PublishOutcome } from "../../core/transport.ts";
 import { takes } from "./wildcards.ts";
@@ -98,8 +99,10 @@ const decoder = /* @__PURE__ */ new TextDecoder();
 export class Log {
   readonly #options: LogOptions;
   readonly #topics = new Map<string, readonly Partition[]>();
-  /** When each dedup id was stored, oldest first. */
-  readonly #seen = new Map<string, { atMs: number; partition: number; offset: number }>();
+  /** Where each dedup id was stored. */
+  readonly #seen = new Map<string, { partition: number; offset: number }>();
+  /** When, the oldest first: a map's own beginning costs more the more was removed there. */
+  readonly #ages = new Fifo<{ readonly id: string; readonly atMs: number }>();
   /** What is kept of the destinations that match. */
   readonly #kept = new Map<string, Kept>();
   #turn = 0;
@@ -156,9 +159,10 @@ export class Log {
       return refused(new EventError("too-large", `memory: ${size} bytes, ${maxMessageBytes} are allowed`));
     }
     const now = clock.now();
-    for (const [id, { atMs }] of this.#seen) {
-      if (atMs + dedupWindowMs > now) break;
-      this.#seen.delete(id);
+    for (let oldest = this.#ages.peek(); oldest; oldest = this.#ages.peek()) {
+      if (oldest.atMs + dedupWindowMs > now) break;
+      this.#seen.delete(oldest.id);
+      this.#ages.shift();
     }
     const before = dedupId === undefined ? undefined : this.#seen.get(dedupId);
     if (before) return { stored: true, at: { partition: before.partition, offset: before.offset, duplicate: true } };
@@ -174,7 +178,10 @@ export class Log {
     const offset = partition.end;
     const { index } = partition;
     partition.append({ offset, destination, partition: index, timestampMs: now, key, headers, body, replyTo });
-    if (dedupId !== undefined) this.#seen.set(dedupId, { atMs: now, partition: index, offset });
+    if (dedupId !== undefined) {
+      this.#seen.set(dedupId, { partition: index, offset });
+      this.#ages.push({ id: dedupId, atMs: now });
+    }
     readers.arrived(partition);
     return { stored: true, at: { partition: index, offset } };
   }

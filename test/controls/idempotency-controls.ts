@@ -56,8 +56,8 @@ export const idempotencyControls: readonly Control[] = [
     id: "idempotency.held-stay",
     guard: "a claim that holds is never forgotten for want of room",
     file: "adapters/memory/idempotency.ts",
-    from: "if (untilMs > now || !crowded()) break;",
-    to: "if (!crowded()) break;",
+    from: "crowded && untilMs <= now",
+    to: "crowded",
     tests: [claims],
   },
 ];
