@@ -35,6 +35,8 @@ export interface ConformanceFactory {
   readonly oneClient?: boolean;
   /** The transport has `read`. Default: false. */
   readonly reads?: boolean;
+  /** The transport has `ensure` and keeps dead letters. Default: false. */
+  readonly letters?: boolean;
   /** Clients have `cut`. Default: false. */
   readonly cuts?: boolean;
   /** Clients have `vanish`, and what they had comes to others after so many milliseconds. Default: they have not. */
@@ -49,6 +51,7 @@ export interface ConformanceFactory {
 export type Need =
   | Exclude<keyof Capabilities, "system" | "attributes" | "binding" | "maxMessageBytes">
   | "reads"
+  | "letters"
   | "clients"
   | "cuts"
   | "vanishes"

@@ -39,6 +39,7 @@ export function reasonToSkip(
   const have = (need: Need, always = false): boolean => {
     if (need === "clients") return !factory.oneClient;
     if (need === "reads") return factory.reads === true;
+    if (need === "letters") return factory.letters === true;
     if (need === "cuts") return factory.cuts === true;
     if (need === "vanishes") return factory.vanishedAfterMs !== undefined;
     if (need === "shortWindow") return factory.duplicateWindowMs !== undefined;

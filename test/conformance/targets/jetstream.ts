@@ -11,6 +11,7 @@ export function jetstreamTarget(connect: NatsConnector): ConformanceFactory {
   return {
     cuts: true,
     reads: true,
+    letters: true,
     vanishedAfterMs: ackWaitMs,
     duplicateWindowMs: windowMs,
     patienceMs: 20_000,

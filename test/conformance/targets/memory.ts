@@ -6,6 +6,7 @@ export function memoryTarget(): ConformanceFactory {
   return {
     oneClient: true,
     reads: true,
+    letters: true,
     duplicateWindowMs: 1_000,
     open: () => ({ transport: memoryTransport({ dedupWindowMs: 1_000 }) }),
   };

@@ -1,6 +1,7 @@
 import type { ConformanceCase } from "../case.ts";
 import { backpressure } from "./backpressure.ts";
 import { closing } from "./closing.ts";
+import { delivery } from "./delivery.ts";
 import { destinations } from "./destinations.ts";
 import { groups } from "./groups.ts";
 import { malformed } from "./malformed.ts";
@@ -25,6 +26,7 @@ export const conformanceCases: readonly ConformanceCase[] = [
   ...groups,
   ...order,
   ...redelivery,
+  ...delivery,
   ...closing,
   ...backpressure,
   ...replay,
