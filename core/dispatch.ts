@@ -1,6 +1,7 @@
 import { createBatchReceiver } from "./batch-receiver.ts";
 import { withinDeadline } from "./deadline.ts";
 import { createAdmission } from "./delivery/admission.ts";
+import type { CircuitState } from "./delivery/circuit-breaker.ts";
 import { createCollector } from "./delivery/collector.ts";
 import { createFailing } from "./delivery/failing.ts";
 import { createHandlerBreaker } from "./delivery/handler-breaker.ts";
@@ -33,6 +34,7 @@ export interface Dispatcher {
   pause(): void;
   resume(): void;
   subscription(): TransportSubscription | undefined;
+  breaker(): CircuitState | undefined;
   close(options?: CloseOptions): Promise<CloseReport>;
 }
 
@@ -199,6 +201,7 @@ export function createDispatcher(
     pause: scheduler.pause,
     resume: scheduler.resume,
     subscription: () => subscription,
+    breaker: () => breaker?.state,
     close,
   };
 }

@@ -54,7 +54,12 @@ export function createSubscriber(env: Environment, publish: Publisher["publish"]
   const open = new Map<Dispatcher, Promise<void>>();
   const metrics = instruments(env.meterProvider, (meter) =>
     consumeInstruments(meter, () =>
-      Array.from(open.keys(), ({ listening: { group }, subscription }) => ({ group, subscription: subscription() })),
+      Array.from(open.keys(), ({ listening: { group, transport }, subscription, breaker }) => ({
+        group,
+        transport,
+        breaker: breaker(),
+        subscription: subscription(),
+      })),
     ),
   );
 

@@ -1,4 +1,5 @@
 import type { Counter, Histogram, Meter, UpDownCounter } from "@opentelemetry/api";
+import type { CircuitState } from "../delivery/circuit-breaker.ts";
 import type { Happening } from "../reception.ts";
 import type { TransportSubscription } from "../transport.ts";
 import { messages, seconds } from "./metrics.ts";
@@ -17,19 +18,29 @@ export interface ConsumeInstruments {
   readonly happened: Readonly<Record<Happening, Counter>>;
 }
 
+const levels = { closed: 0, "half-open": 1, open: 2 } as const;
+
 /** A group and what is subscribed for it. */
 export interface Observed {
   readonly group: string | undefined;
+  readonly transport: string;
+  /** Undefined: the subscription has none. */
+  readonly breaker: CircuitState | undefined;
   readonly subscription: TransportSubscription | undefined;
 }
 
-/** Makes the instruments of consuming, and the gauge `waybill.consumer.lag` beside them. */
+/** Makes the instruments of consuming, and the gauges `waybill.consumer.lag` and `waybill.consumer.breaker.state`. */
 export function consumeInstruments(meter: Meter, observed: () => Iterable<Observed>): ConsumeInstruments {
   meter.createObservableGauge("waybill.consumer.lag", messages).addCallback(async (result) => {
     for (const { group = "", subscription } of observed()) {
       for (const { lane, messages: behind } of (await subscription?.lag()) ?? []) {
         result.observe(behind, { "messaging.consumer.group.name": group, lane });
       }
+    }
+  });
+  meter.createObservableGauge("waybill.consumer.breaker.state").addCallback((result) => {
+    for (const { group = "", transport, breaker } of observed()) {
+      if (breaker) result.observe(levels[breaker], { "messaging.consumer.group.name": group, backend: transport });
     }
   });
   return {
