@@ -2,6 +2,9 @@ import type { Clock, Timer } from "../clock.ts";
 import type { Delivery } from "../transport.ts";
 import type { RunResult, Scheduler } from "./scheduler.ts";
 
+/** As in the scheduler: most deliveries that may stand aside. */
+const maxAside = 1_000;
+
 /** One delivery of a batch that is run. */
 export interface BatchRun {
   readonly delivery: Delivery;
@@ -24,7 +27,7 @@ export interface CollectorOptions {
   readonly maxWaitMs: number;
   /** Handles one batch; answers a result for each delivery, in their order. Must not reject. */
   run(batch: readonly BatchRun[]): Promise<readonly BatchResult[]>;
-  /** Called for each delivery that is over: one more may come. */
+  /** One more may come: called for each delivery once, when it is over or stands aside. */
   done(): void;
 }
 
@@ -38,6 +41,8 @@ interface Item {
   state: "open" | "behind" | "running" | "pausing" | "over";
   /** Since when it is open. */
   sinceMs: number;
+  /** Another has its place: it failed and pauses, or waits behind one that does. */
+  aside: boolean;
   timer?: Timer;
 }
 
@@ -59,12 +64,15 @@ export function createCollector(options: CollectorOptions): Scheduler {
   const lanes = new Map<string, Lane>();
   /** For each key with a delivery that runs or pauses: what came after it. */
   const busy = new Map<unknown, Item[]>();
+  /** The busy keys whose first delivery pauses. */
+  const pausing = new Set<unknown>();
   /** What is collected, the longest waiting first. None of its keys is busy. */
   let open: Item[] = [];
   /** Runs while something is collected that could start. */
   let timer: Timer | undefined;
   let active = 0;
   let held = 0;
+  let aside = 0;
   let paused = false;
   /** How many batches may run though the rest is held; undefined: nothing is held. */
   let probes: number | undefined;
@@ -83,14 +91,24 @@ export function createCollector(options: CollectorOptions): Scheduler {
     lanes.set(name, lane);
     const key = byKey && message.key !== undefined ? `${name}\n${message.key}` : delivery;
     const behind = busy.get(key);
-    const item: Item = { delivery, lane, key, attempt, state: "behind", sinceMs: 0 };
+    const item: Item = { delivery, lane, key, attempt, state: "behind", sinceMs: 0, aside: false };
     held++;
     lane.items.add(item);
-    if (behind) behind.push(item);
-    else {
+    if (behind) {
+      behind.push(item);
+      if (pausing.has(key)) standAside(item);
+    } else {
       collect([item]);
       pump();
     }
+  }
+
+  /** What waits for its own time takes no place from others. Not while nothing is to start: then nothing is to come. */
+  function standAside(item: Item): void {
+    if (item.aside || aside >= maxAside || paused || probes !== undefined) return;
+    item.aside = true;
+    aside++;
+    done();
   }
 
   function collect(items: readonly Item[]): void {
@@ -174,6 +192,8 @@ export function createCollector(options: CollectorOptions): Scheduler {
   function pause(item: Item, pauseMs: number, behind: Item[]): void {
     item.state = "pausing";
     busy.set(item.key, behind);
+    pausing.add(item.key);
+    for (const each of [item, ...behind]) standAside(each);
     item.timer = clock.after(pauseMs, () => {
       free(item.key, [item, ...busy.get(item.key)!]);
       pump();
@@ -182,6 +202,7 @@ export function createCollector(options: CollectorOptions): Scheduler {
 
   function free(key: unknown, items: readonly Item[]): void {
     busy.delete(key);
+    pausing.delete(key);
     collect(items);
   }
 
@@ -190,7 +211,8 @@ export function createCollector(options: CollectorOptions): Scheduler {
     held--;
     item.timer?.cancel();
     item.lane.items.delete(item);
-    done();
+    if (item.aside) aside--;
+    else done();
     if (item.lane.items.size === 0) item.lane.emptied?.();
   }
 
@@ -206,6 +228,7 @@ export function createCollector(options: CollectorOptions): Scheduler {
       if (item.state === "pausing") {
         for (const each of busy.get(item.key)!) going.add(each);
         busy.delete(item.key);
+        pausing.delete(item.key);
       }
     }
     // Before anything is told: a release may bring the next delivery at once.

@@ -85,6 +85,19 @@ describe("events of a key", () => {
     await end();
     expect(clock.pending).toBe(0);
   });
+  test("that failed, and those behind them, take no place from other keys while they pause", async () => {
+    const { add, end, done, pause } = setUp({ concurrency: 2 });
+    for (const id of ["a1", "a2", "a3"]) add(id, "0", "a");
+    await end({ a1: 1_000 });
+    expect(done()).toBe(3);
+    add("a4", "0", "a");
+    expect(done()).toBe(4);
+    add("b1", "0", "b");
+    expect(done()).toBe(4);
+    pause(true);
+    add("a5", "0", "a");
+    expect(done()).toBe(4); // nothing is to start: nothing more is to come
+  });
   test("of other lanes and without key order wait for nothing", () => {
     const { add, log } = setUp({ concurrency: 2, maxEvents: 1 });
     add("a", "0", "k");
