@@ -4,10 +4,12 @@ import { run } from "./run.mjs";
 
 /** Vitest is given up after this, and then nothing is known. */
 const runTimeoutMs = 120_000;
+/** As above, for all tests of all controls. */
+const allTimeoutMs = 600_000;
 let runs = 0;
 
 /**
- * Runs test files of the projects `unit` and `int`, without the guard of `control` where one is given.
+ * Runs test files of the projects `unit`, `int` and `chaos`, without the guard of `control` where one is given.
  *
  * @param {{ control?: string, files: readonly string[], title?: string, testTimeoutMs?: number }} what
  * @returns {Promise<{ report?: import("../../test/controls/verdict.ts").TestReport, output: string, durationMs: number }>}
@@ -20,14 +22,18 @@ export async function runTests({ control, files, title, testTimeoutMs }) {
   const args = [
     at("node_modules", "vitest", "vitest.mjs"),
     "run",
-    ...["--project", "unit", "--project", "int"],
+    ...["--project", "unit", "--project", "int", "--project", "chaos"],
     `--reporter=${at("scripts/lib/controls-reporter.mjs")}`,
     ...(testTimeoutMs === undefined ? [] : [`--testTimeout=${testTimeoutMs}`]),
     ...(title === undefined ? [] : ["--testNamePattern", title]),
     ...files,
   ];
   const env = { WAYBILL_REPORT: path, WAYBILL_CONTROL: control };
-  const { output, durationMs } = await run(process.execPath, args, { collect: true, timeoutMs: runTimeoutMs, env });
+  const { output, durationMs } = await run(process.execPath, args, {
+    collect: true,
+    timeoutMs: control === undefined ? allTimeoutMs : runTimeoutMs,
+    env,
+  });
   const report = existsSync(path) ? JSON.parse(readFileSync(path, "utf8")) : undefined;
   rmSync(path, { force: true });
   return { report, output, durationMs };

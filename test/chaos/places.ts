@@ -15,6 +15,8 @@ export interface Place extends AsyncDisposable {
   readonly name: string;
   /** Whether groups keep the order of each key. */
   readonly keyed: boolean;
+  /** How another process reaches the broker; neither is set for the one in memory. */
+  readonly reach: { readonly port?: number; readonly brokers?: string };
   /** A destination of that name, which exists from now on. */
   destination(name: string): Promise<string>;
   /** The lane of a key, where one that waits holds up all keys of its lane; else undefined. */
@@ -29,6 +31,7 @@ export function memoryPlace(): Promise<Place> {
   return Promise.resolve({
     name: "memory",
     keyed: true,
+    reach: {},
     destination: (name) => Promise.resolve(`memory.${name}`),
     laneOf: () => undefined,
     // A member that leaves does not take the broker along.
@@ -45,6 +48,7 @@ export async function jetstreamPlace(partitions?: number, ackWaitMs = 5_000): Pr
   return {
     name: partitions === undefined ? "JetStream" : "JetStream with partitions",
     keyed: partitions !== undefined,
+    reach: { port: js.server.port },
     destination: (name) => Promise.resolve(`${first}.${name}`),
     laneOf: (key) => (partitions === undefined ? undefined : fnv1a(key) % partitions),
     transport: async () => jetstreamTransport({ connection: await js.connect(), streams, ackWaitMs }),
@@ -58,6 +62,7 @@ export async function kafkaPlace(sessionTimeoutMs = 6_000, drainMs?: number): Pr
   return {
     name: "Kafka",
     keyed: true,
+    reach: { brokers: broker.brokers },
     async destination(name) {
       await broker.createTopic(name, 4);
       return name;

@@ -40,8 +40,8 @@ export async function lettersOf(letters: DeadLetterQueue, filter?: LetterFilter)
   return found;
 }
 
-/** The number of a letter's event. */
-export const numberOf = ({ event }: Letter): number => (event!.data as { n: number }).n;
+/** The number of a letter's event; -1 where it is none of ours. */
+export const numberOf = ({ event }: Letter): number => (event?.data as { n: number } | undefined)?.n ?? -1;
 
 /** The figures of two loads side by side. */
 export const p99 = ({ apartMs }: Run): number => percentile(apartMs, 0.99);

@@ -89,7 +89,7 @@ export async function goesRound(
   const queue = await createDeadLetterQueue({ bus, destination, letters: lettersAt });
   const rounds = 3;
   for (let round = 1; round <= rounds; round++) {
-    await until(`${total} letters in round ${round}`, async () => (await failed(queue)).length === total);
+    await until(`${total} letters in round ${round}`, async () => (await failed(queue)).length >= total);
     expect(await failed(queue)).toEqual(upTo(total));
     expect(callsOf(group)).toBe(total * attempts * round);
     expect(await count(transport, lettersAt)).toBe(total * round);
@@ -116,7 +116,7 @@ export async function ownWildcard(
   const group = await join(bus, "billing", pattern, true, upTo(total));
   await place(bus, destination, 0, total);
   const queue = await createDeadLetterQueue({ bus, destination: pattern });
-  await until("the letters are there", async () => (await failed(queue)).length === total);
+  await until("the letters are there", async () => (await failed(queue)).length >= total);
   // Their destination exists by now: who comes now could take it for one of the events.
   const late = await join(bus, "late", pattern, true);
   await until("the late group has the events", () => late.handled.length >= total);
@@ -146,7 +146,7 @@ export async function severalGroups(
   await place(bus, destination, 0, total);
   const queue = await createDeadLetterQueue({ bus, destination });
   const all = total + total / 2;
-  await until("the letters are there", async () => (await failed(queue)).length === all);
+  await until("the letters are there", async () => (await failed(queue)).length >= all);
   await until("the others have theirs", () => audit.handled.length === total && mail.handled.length === total / 2);
   expect(await failed(queue, { group: "billing" })).toEqual(upTo(total));
   expect(await failed(queue, { group: "mail" })).toEqual(upTo(total / 2));

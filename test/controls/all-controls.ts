@@ -1,4 +1,5 @@
 import { busControls } from "./bus-controls.ts";
+import { chaosControls } from "./chaos-controls.ts";
 import type { Control } from "./control.ts";
 import { deliveryControls } from "./delivery-controls.ts";
 import { idempotencyControls } from "./idempotency-controls.ts";
@@ -21,6 +22,7 @@ export const controls: readonly Control[] = [
   ...jetstreamControls,
   ...kafkaControls,
   ...memoryControls,
+  ...chaosControls,
 ];
 
 /** Everything that `WAYBILL_CONTROL` may name. */
