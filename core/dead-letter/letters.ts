@@ -73,13 +73,18 @@ export class Letters {
   }
 
   /** Whether the run that has a letter gave no sign of life for long. */
-  isDead({ atMs }: LetterNote): boolean {
-    return this.env.clock.now() - atMs > claimMs;
+  isDead(note: LetterNote): boolean {
+    return this.env.clock.now() >= this.deadAtMs(note);
   }
 
-  /** Until every claim that stands now is over, unless its run goes on. */
-  async waitForClaims(signal: AbortSignal | undefined): Promise<void> {
-    await sleep(this.env.clock, claimMs + 1, signal);
+  /** When the run that has a letter counts as dead, unless it gives a sign of life. */
+  deadAtMs({ atMs }: LetterNote): number {
+    return atMs + claimMs + 1;
+  }
+
+  async waitUntil(dueMs: number, signal: AbortSignal | undefined): Promise<void> {
+    const waitMs = dueMs - this.env.clock.now();
+    if (waitMs > 0) await sleep(this.env.clock, waitMs, signal);
     this.checkAborted(signal);
   }
 

@@ -4,7 +4,7 @@ import type { OutgoingMessage } from "../message.ts";
 import { endSpan } from "../telemetry/tracing.ts";
 import type { PublishOutcome } from "../transport.ts";
 import type { LetterFilter } from "./letter-filter.ts";
-import type { LetterStatus, StoredLetter } from "./letter-view.ts";
+import type { LetterNote, LetterStatus, StoredLetter } from "./letter-view.ts";
 import type { Letters, Read } from "./letters.ts";
 import { createPace, type Pace } from "./pace.ts";
 import type { RedriveOptions, RedriveProgress } from "./redrive.ts";
@@ -53,6 +53,8 @@ export class RedriveRun {
   /** By group, destination and key: what goes in the order of its first occurrence. */
   readonly keys: Map<string, ParkedLetters> = new Map();
   #toldMs = 0;
+  /** Whether the letter that was looked at last had no note: then the next has probably none either. */
+  #untouched = true;
 
   /** Throws `invalid-option` for a rate or a concurrency that cannot be. */
   constructor(letters: Letters, filter: LetterFilter, options: RedriveOptions) {
@@ -66,6 +68,15 @@ export class RedriveRun {
     this.options = options;
     this.id = letters.env.ids();
     this.pace = createPace(letters.env.clock, rate);
+  }
+
+  /** Whether letters are taken without a look at their notes: not where what is noted would cost a turn or a call. */
+  get guessing(): boolean {
+    return this.#untouched && this.options.rate === undefined && !this.options.transform;
+  }
+
+  looked(note: LetterNote | undefined): void {
+    this.#untouched = !note;
   }
 
   async *read(): AsyncGenerator<Read> {
