@@ -1,6 +1,7 @@
 import { busControls } from "./bus-controls.ts";
 import { chaosControls } from "./chaos-controls.ts";
 import type { Control } from "./control.ts";
+import { deadLetterControls } from "./dead-letter-controls.ts";
 import { deliveryControls } from "./delivery-controls.ts";
 import { idempotencyControls } from "./idempotency-controls.ts";
 import { inboxControls } from "./inbox-controls.ts";
@@ -10,10 +11,13 @@ import { memoryControls } from "./memory-controls.ts";
 import { metaControl } from "./meta-control.ts";
 import { natsControls } from "./nats-controls.ts";
 import { outboxControls } from "./outbox-controls.ts";
+import { retryControls } from "./retry-controls.ts";
 
 /** What `npm run controls` runs. */
 export const controls: readonly Control[] = [
   ...deliveryControls,
+  ...retryControls,
+  ...deadLetterControls,
   ...idempotencyControls,
   ...outboxControls,
   ...inboxControls,

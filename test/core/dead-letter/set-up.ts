@@ -1,12 +1,12 @@
 import { createEventBus, type EventError, fixedBackoff, type SubscribeOptions } from "waybill";
 import { createDeadLetterQueue, type Letter, type LetterFilter, type ListOptions } from "waybill/dead-letter";
 import { memoryTransport } from "waybill/memory";
-import { fakeClock } from "waybill/testing";
+import { type FakeClock, fakeClock } from "waybill/testing";
 
 /** A bus in memory whose handlers fail as the test says, and the dead letters of `orders`. */
-export async function setUp() {
+export async function setUp(dedupWindowMs = 120_000) {
   const clock = fakeClock();
-  const transport = memoryTransport({ clock });
+  const transport = memoryTransport({ clock, dedupWindowMs });
   const bus = createEventBus({ source: "/shop", transports: { memory: transport }, clock });
   const errors: EventError[] = [];
   bus.onError((error) => errors.push(error));
@@ -45,6 +45,11 @@ export async function setUp() {
   const ids = async (filter?: LetterFilter): Promise<(string | undefined)[]> =>
     (await listed(filter)).map(({ event }) => event?.id);
   return { clock, transport, bus, errors, failing, handled, join, place, letters, listed, ids };
+}
+
+/** In steps: each lets so many promises settle. */
+export async function pass(clock: FakeClock, ms: number): Promise<void> {
+  for (let at = 0; at < ms; at += 50) await clock.advance(50);
 }
 
 /** What a promise rejects with: its code. */

@@ -17,8 +17,9 @@ function setUp(concurrency = 1) {
   const listen = (fail: () => unknown = () => new Error("the bank is away")): Promise<unknown> =>
     bus.subscribe(
       "order",
-      ({ id }, { attempt }) => {
+      async ({ id }, { attempt }) => {
         calls.push([id, attempt, clock.now() - startMs]);
+        await undefined;
         if (away) throw fail();
       },
       {
@@ -66,7 +67,7 @@ describe("a breaker around handlers", () => {
   test("lets no more than one through while it tries, however many may run", async () => {
     const { clock, calls, listen, place } = setUp(8);
     await listen();
-    await place("a", "b", "c", "d", "e", "f", "g", "h");
+    await place(...Array.from({ length: 40 }, (_, n) => `e${n}`));
     await clock.advance(1_000);
     const before = calls.length;
     await clock.advance(10_000);

@@ -1,0 +1,112 @@
+import type { Control } from "./control.ts";
+
+const list = "test/core/dead-letter/list.test.ts";
+const redrive = "test/core/dead-letter/redrive.test.ts";
+
+/** The guards of dead letters after they were stored. */
+export const deadLetterControls: readonly Control[] = [
+  {
+    id: "redrive.listed-once",
+    guard: "a letter that was stored twice is listed once",
+    file: "core/dead-letter/letters.ts",
+    from: "if (!stored || seen.has(stored.letter.id)) continue;",
+    to: "if (!stored) continue;",
+    tests: [list],
+  },
+  {
+    id: "redrive.claimed",
+    guard: "of two runs one sends a letter",
+    file: "core/dead-letter/claimed-redrive.ts",
+    from: "if (!claim) {",
+    to: "if (claim === null) {",
+    tests: [redrive],
+  },
+  {
+    id: "redrive.noted",
+    guard: "what was redriven is not redriven again",
+    file: "core/dead-letter/claimed-redrive.ts",
+    from: 'const done = await notes.set(id, { status: "redriven", atMs: env.clock.now(), run: run.id }, claim);',
+    to: "const done = await notes.set(id, undefined, claim!);",
+    tests: [redrive],
+  },
+  {
+    id: "redrive.swallowed",
+    guard: "a copy that the broker takes for another message is no success",
+    file: "core/dead-letter/claimed-redrive.ts",
+    from: "const swallowed = outcome.stored && outcome.at.duplicate && sinceMs === undefined;",
+    to: "const swallowed = false;",
+    tests: [redrive],
+  },
+  {
+    id: "redrive.uncertain",
+    guard: "what nobody can tell any more is left to the operator",
+    file: "core/dead-letter/letters.ts",
+    from: 'return this.isDead(note) && sinceMs > recognisedMs ? "uncertain" : "redriving";',
+    to: 'return sinceMs < 0 ? "uncertain" : "redriving";',
+    tests: [redrive],
+  },
+  {
+    id: "redrive.own-dedup-id",
+    guard: "a copy has a dedup id of its own",
+    file: "core/dead-letter/redriven-copy.ts",
+    from: "const dedupId = `redrive:${count}:${facts.id}`;",
+    to: 'const dedupId = "redrive";',
+    tests: [redrive],
+  },
+  {
+    id: "redrive.targets",
+    guard: "copies go to configured destinations alone",
+    file: "core/dead-letter/target.ts",
+    from: "if (!allowed.some((each) => each === destination || covers(each, destination)) && !catalog()) {",
+    to: "if (allowed.length === 0 && !catalog()) {",
+    tests: [redrive],
+  },
+  {
+    id: "redrive.rate",
+    guard: "a redrive keeps its rate",
+    file: "core/dead-letter/pace.ts",
+    from: "if (waitMs >= 1) await sleep(clock, waitMs, signal);",
+    to: "",
+    tests: [redrive],
+  },
+  {
+    id: "redrive.creation-context",
+    guard: "a copy keeps the context in which its event was made",
+    file: "core/dead-letter/redriven-copy.ts",
+    from: "if (binary && created.length > 0",
+    to: "if (binary && created.length > 99",
+    tests: [redrive],
+  },
+  {
+    id: "redrive.parked-order",
+    guard: "copies of a parked key go in the order of their first occurrence",
+    file: "core/dead-letter/redrive-run.ts",
+    from: "return [...waiting].sort((a, b) => place(a) - place(b) || 0);",
+    to: "return place === undefined ? [] : waiting;",
+    tests: [redrive],
+  },
+  {
+    id: "redrive.parked-follow",
+    guard: "later events of a parked key follow it",
+    file: "core/delivery/parked-keys.ts",
+    from: "return run === undefined || parked.failedRuns.includes(run);",
+    to: "return run !== undefined && parked.failedRuns.includes(run);",
+    tests: [redrive],
+  },
+  {
+    id: "redrive.parked-again",
+    guard: "behind a copy that failed again the rest of its run follows",
+    file: "core/delivery/parked-keys.ts",
+    from: "failedRuns: run === undefined || failedRuns.includes(run) ? failedRuns",
+    to: 'failedRuns: run === undefined || run !== "" ? failedRuns',
+    tests: [redrive],
+  },
+  {
+    id: "redrive.parked-release",
+    guard: "a key is freed only when nothing followed since",
+    file: "core/delivery/parked-keys.ts",
+    from: "if (parked?.last === letter) await",
+    to: "if (parked) await",
+    tests: [redrive],
+  },
+];
