@@ -227,6 +227,14 @@ describe("what a handler may ask for", () => {
     ]);
   });
 
+  test("no wait below 0: it is told so, and an event whose handler does not catch that is set aside", async () => {
+    const { clock, bus, letters } = setUp();
+    await bus.subscribe("order", (_, delivery) => delivery.retryAfter(-1), give);
+    await bus.publish("order", {});
+    await clock.advance(1_000);
+    expect(await letters()).toMatchObject([{ reason: "not-retryable", "error-type": "invalid-option", attempts: "1" }]);
+  });
+
   test("nothing where there are no dead letters, and nothing after it has ended", async () => {
     const { clock, bus, errors } = setUp();
     let late: (() => void) | undefined;
