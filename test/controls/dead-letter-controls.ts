@@ -16,9 +16,9 @@ export const deadLetterControls: readonly Control[] = [
   {
     id: "redrive.claimed",
     guard: "of two runs one sends a letter",
-    file: "core/dead-letter/claimed-redrive.ts",
-    from: "if (!claim) {",
-    to: "if (claim === null) {",
+    file: "core/dead-letter/letter-notes.ts",
+    from: "return written === undefined ? undefined : { note, revision: written };",
+    to: "return { note, revision: written ?? 1 };",
     tests: [redrive],
   },
   {
