@@ -11,6 +11,8 @@ const perKey = sized(50, 500);
 const total = keys * perKey;
 const poison = total / 20;
 const attempts = 2;
+/** One in so many fails again when it is redriven, and all that follows it is set aside once more. */
+const doubleOf = sized(10, 50);
 
 /** Event `n` is the one with this number of its key. */
 const keyOf = (n: number): string => `key-${n % keys}`;
@@ -23,7 +25,7 @@ export function parkedCase(place: () => Place): void {
     const { bus, errors } = await openBus(place());
     /** How often each has still to fail: some fail again when they are redriven. */
     const failures = new Map<number, number>();
-    while (failures.size < poison) failures.set(integer(total), integer(10) === 0 ? 2 * attempts : attempts);
+    while (failures.size < poison) failures.set(integer(total), integer(doubleOf) === 0 ? 2 * attempts : attempts);
     const calls = new Map<number, number>();
     const handled: number[] = [];
     await bus.subscribe(
