@@ -80,7 +80,10 @@ function notesInLog(state: LogState, transport: Transport, letters: string): Let
       await state.refresh();
       return {
         async send(copies, notes, signal) {
-          const written = notes.map(([id, note]) => [keyOf(id), JSON.stringify(note)] as const);
+          // Letters that go together have one note, of which one text is kept.
+          const texts = new Map<LetterNote, string>();
+          for (const [, note] of notes) if (!texts.has(note)) texts.set(note, JSON.stringify(note));
+          const written = notes.map(([id, note]) => [keyOf(id), texts.get(note)!] as const);
           await open.publish([...copies, ...written.map(([key, value]) => state.message(key, value))], { signal });
           for (const [key, value] of written) state.wrote(key, value);
         },

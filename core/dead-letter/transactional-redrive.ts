@@ -59,8 +59,10 @@ async function send(run: RedriveRun, open: NotedSending, going: readonly Going[]
   await run.pace.next(going.length, signal);
   letters.checkAborted(signal);
   const atMs = letters.env.clock.now();
-  const noted = (status: "redriven" | "redriving"): (readonly [string, LetterNote])[] =>
-    going.map(({ stored }) => [stored.letter.id, { status, atMs, sinceMs: atMs, run: run.id }]);
+  const noted = (status: "redriven" | "redriving"): (readonly [string, LetterNote])[] => {
+    const note: LetterNote = { status, atMs, sinceMs: status === "redriving" ? atMs : undefined, run: run.id };
+    return going.map(({ stored }) => [stored.letter.id, note]);
+  };
   try {
     const own = going.every(({ target }) => target.transport === letters.transport);
     if (!own) {

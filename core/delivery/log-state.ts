@@ -56,6 +56,8 @@ export class LogState {
 
   async #read(signal: AbortSignal | undefined): Promise<void> {
     const from = this.#position;
+    // What was written together is often alike: one text is kept of it.
+    let last = "";
     for await (const { key, body, position } of this.#transport.read!({
       destination: this.#destination,
       from,
@@ -63,7 +65,10 @@ export class LogState {
     })) {
       // The last one read before comes first again.
       this.#position = position;
-      if (key !== undefined) this.wrote(key, body === null || body.length === 0 ? null : decoder.decode(body));
+      if (key === undefined) continue;
+      const value = body === null || body.length === 0 ? null : decoder.decode(body);
+      if (value !== null && value !== last) last = value;
+      this.wrote(key, value === null ? null : last);
     }
   }
 }

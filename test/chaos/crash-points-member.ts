@@ -156,6 +156,10 @@ await bus.subscribe(
     }),
   },
 );
+process.once("SIGTERM", () => {
+  console.error(crash.describe());
+  process.exit(1);
+});
 let idle = 0;
 setInterval(async () => {
   const lags = await Promise.all(subscriptions.map((each) => each.lag()));

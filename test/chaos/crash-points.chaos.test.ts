@@ -120,6 +120,8 @@ async function idleOrKilled(member: ChildProcess, finished: () => boolean): Prom
   try {
     await until("a consumer has handled everything, or dies", () => end !== undefined || (idle && finished()), 60_000);
   } catch (error) {
+    member.kill("SIGTERM");
+    await Promise.race([gone, new Promise((resolve) => setTimeout(resolve, 2_000))]);
     member.kill("SIGKILL");
     throw error;
   }

@@ -80,6 +80,12 @@ export class Crash {
     this.#died = readCrashes(file);
   }
 
+  /** For who wonders why nothing happens. */
+  describe(): string {
+    const moving = [...this.#running].filter((id) => !this.#standing.has(id));
+    return `${this.#standing.size} stand at their points, ${moving.length} do not: ${moving.join(" ")}`;
+  }
+
   get idle(): boolean {
     return this.#running.size === 0;
   }
