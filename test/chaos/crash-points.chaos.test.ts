@@ -118,7 +118,7 @@ async function idleOrKilled(member: ChildProcess, finished: () => boolean): Prom
     end = how;
   });
   try {
-    await until("a consumer has handled everything, or dies", () => end !== undefined || (idle && finished()), 60_000);
+    await until("a consumer has handled everything, or dies", () => end !== undefined || (idle && finished()), 120_000);
   } catch (error) {
     member.kill("SIGTERM");
     await Promise.race([gone, new Promise((resolve) => setTimeout(resolve, 2_000))]);

@@ -2,6 +2,7 @@ import type { Control } from "./control.ts";
 
 const list = "test/core/dead-letter/list.test.ts";
 const redrive = "test/core/dead-letter/redrive.test.ts";
+const logState = "test/core/dead-letter/log-state.test.ts";
 
 /** The guards of dead letters after they were stored. */
 export const deadLetterControls: readonly Control[] = [
@@ -35,6 +36,30 @@ export const deadLetterControls: readonly Control[] = [
     file: "core/dead-letter/claimed-redrive.ts",
     from: "const swallowed = outcome.stored && outcome.at.duplicate && sinceMs === undefined;",
     to: "const swallowed = false;",
+    tests: [redrive],
+  },
+  {
+    id: "redrive.takes-over-in-time",
+    guard: "what a dead run had is taken over while the broker still recognises its copies, not at the end",
+    file: "core/dead-letter/claimed-redrive.ts",
+    from: "if (!next || next.dueMs > clock.now()) continue;",
+    to: "if (!next || next.dueMs > 0) continue;",
+    tests: [redrive],
+  },
+  {
+    id: "redrive.untouched",
+    guard: "letters that nobody has touched are claimed without a look at their notes",
+    file: "core/dead-letter/redrive-run.ts",
+    from: "return this.#untouched && this.options.rate === undefined",
+    to: "return !this.#untouched && this.options.rate === undefined",
+    tests: [redrive],
+  },
+  {
+    id: "redrive.touched",
+    guard: "where the letter before was noted already, the next is looked at before it is claimed",
+    file: "core/dead-letter/redrive-run.ts",
+    from: "this.#untouched = !note;",
+    to: "this.#untouched = true;",
     tests: [redrive],
   },
   {
@@ -108,5 +133,45 @@ export const deadLetterControls: readonly Control[] = [
     from: "if (parked?.last === letter) await",
     to: "if (parked) await",
     tests: [redrive],
+  },
+  {
+    id: "log-state.own-reading",
+    guard: "who asks while another reads sees what was written before it asked",
+    file: "core/delivery/log-state.ts",
+    from: "if (this.#reading) this.#next ??= this.#reading.then(this.#start, this.#start);",
+    to: "if (this.#reading) this.#next ??= this.#reading;",
+    tests: [logState],
+  },
+  {
+    id: "log-state.one-reading",
+    guard: "readings go one after the other",
+    file: "core/delivery/log-state.ts",
+    from: "const reading = this.#next ?? this.#start();",
+    to: "const reading = this.#start();",
+    tests: [logState],
+  },
+  {
+    id: "log-state.no-undoing",
+    guard: "a reading does not undo what was written meanwhile",
+    file: "core/delivery/log-state.ts",
+    from: "if (!touched.has(key)) this.#take(key, value);",
+    to: "this.#take(key, value);",
+    tests: [logState],
+  },
+  {
+    id: "log-state.touched-again",
+    guard: "what was read beside a write is read again",
+    file: "core/delivery/log-state.ts",
+    from: "if (touched.size === 0) this.#place = { position: to, turn: turn + 1 };",
+    to: "this.#place = { position: to, turn: turn + 1 };",
+    tests: [logState],
+  },
+  {
+    id: "log-state.late-answer",
+    guard: "what was read while a write had no answer is read again",
+    file: "core/delivery/log-state.ts",
+    from: "if (before.turn < this.#place.turn) this.#place = before;",
+    to: "void before;",
+    tests: [logState],
   },
 ];
