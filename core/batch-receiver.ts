@@ -4,12 +4,13 @@ import { BatchView, EntryView } from "./batch-view.ts";
 import { decodeMessage } from "./codec/detect.ts";
 import type { AttemptRecord } from "./delivery/attempt-log.ts";
 import type { BatchResult, BatchRun } from "./delivery/collector.ts";
+import type { Failed } from "./delivery/failing.ts";
 import type { RunResult } from "./delivery/scheduler.ts";
 import { EventError } from "./errors.ts";
 import type { CloudEvent } from "./event.ts";
 import { requested } from "./handler-delivery.ts";
 import { describeMessage, linksTo } from "./reader.ts";
-import type { ReceiverParts } from "./receiver.ts";
+import { crashLoop, type ReceiverParts } from "./receiver.ts";
 import { countDelivery, type Registration } from "./reception.ts";
 import { spanKinds } from "./telemetry/span-kinds.ts";
 import { type Attributes, endSpan } from "./telemetry/tracing.ts";
@@ -25,6 +26,8 @@ interface Read {
   readonly failure?: EventError;
   /** What was known of it before. */
   readonly record?: AttemptRecord | undefined;
+  /** The handler that would have had it, had it been readable. */
+  readonly rejecting?: Registration | undefined;
   /** Set where it is not for the handler and has its result. */
   readonly over?: { readonly result: RunResult };
 }
@@ -67,6 +70,7 @@ export function createBatchReceiver({
     const { delivery, attempt } = run;
     let event: CloudEvent | undefined;
     let record: AttemptRecord | undefined;
+    let rejecting: Registration | undefined;
     if (admission.concerns(delivery, attempt)) {
       const admitted = await admission.admit(delivery, attempt);
       if ("result" in admitted) return { run, over: admitted };
@@ -75,17 +79,33 @@ export function createBatchReceiver({
     try {
       event = decodeMessage(delivery.message, binding, limits);
       const registration = reception.find(event.type);
+      rejecting = registration;
       if (registration && (registration.options.validate ?? true)) event = await reader.typed(event);
+      if (registration && record && reception.letters() && record.crashes >= crashLoop * registration.policy.attempts) {
+        const failure = new EventError("handler-failed", `its process died in ${record.crashes} attempts`);
+        return {
+          run,
+          event,
+          over: { result: await failing.giveUp("crash-loop", failure, failedOf(run, event, record)) },
+        };
+      }
       return { run, event, registration, record };
     } catch (reason) {
-      return { run, event, record, failure: EventError.from(reason, "handler-failed", true) };
+      return { run, event, record, rejecting, failure: EventError.from(reason, "handler-failed", true) };
     }
+  }
+
+  function failedOf({ delivery, attempt }: BatchRun, event: CloudEvent | undefined, record: AttemptRecord): Failed {
+    return { delivery, attempt, event, registration: undefined, record, handled: false, context: undefined };
   }
 
   /** Hands over what can be handled, and answers what the handler said of each. */
   async function handle(read: readonly Read[]): Promise<ReadonlyMap<Read, EntryView>> {
     const views = new Map<Read, EntryView>();
-    const handed = read.filter((each): each is Handed => each.registration !== undefined);
+    // What another owner has by now is no more handed over.
+    const handed = read.filter(
+      (each): each is Handed => each.registration !== undefined && !each.run.delivery.signal.aborted,
+    );
     const registration = handed[0]?.registration;
     if (!registration) return views;
     const { trust = "continue", correlation = "parent" } = registration.options;
@@ -105,8 +125,9 @@ export function createBatchReceiver({
       handed.map(({ run }) => run.delivery),
     );
     const handler = registration.handler as unknown as RawBatchHandler;
-    // A batch has one limit and one lane's signal stands for all: who wants each has `batch.signal`.
-    const limited = registration.limit?.start(handed[0]!.run.delivery.signal);
+    const limited = registration.limit?.start(view.lanes);
+    view.limited = limited;
+    for (const delivery of views.values()) delivery.limited = limited;
     try {
       const outcome = contextApi.with(context, handler, undefined, entries, view) as Promise<unknown>;
       await (limited && outcome instanceof Promise ? limited.race(outcome) : outcome);
@@ -149,7 +170,7 @@ export function createBatchReceiver({
   }
 
   function conclude(
-    { run, event, registration, failure, record, over }: Read,
+    { run, event, registration, rejecting, failure, record, over }: Read,
     view: EntryView | undefined,
     repeating: Map<unknown, EventError>,
     startedMs: number,
@@ -157,19 +178,30 @@ export function createBatchReceiver({
     const { delivery, attempt, key } = run;
     if (over) {
       metrics()?.inFlight.add(-1);
+      reception.breaker()?.inconclusive();
       return over.result;
+    }
+    if (registration && !view) {
+      metrics()?.inFlight.add(-1);
+      reception.breaker()?.inconclusive();
+      return undefined; // another owner's
     }
     // What never reached the handler waits for nothing.
     const before = registration ? repeating.get(key) : undefined;
     const reason = before ?? failure ?? view?.failure ?? (view?.request && requested(view.request));
     const count = (): void => countDelivery(reception, delivery, event, reason?.code, startedMs, clock.now());
     if (before) {
+      // It did not count, and so its process did not die with it.
+      if (record) void reception.attempts.again(delivery, attempt, record);
       count();
       return "follow";
     }
     if (!reason) {
       if (registration) reception.breaker()?.succeeded();
-      else reception.count("unhandled", {});
+      else {
+        reception.breaker()?.inconclusive();
+        reception.count("unhandled", {});
+      }
       if (record) reception.attempts.over(delivery);
       reception.settling(delivery.settle({ kind: "ack" }), delivery);
       count();
@@ -177,7 +209,16 @@ export function createBatchReceiver({
     }
     const handled = view !== undefined;
     const context = view?.context;
-    const failed = { delivery, attempt, event, registration, record, request: view?.request, handled, context };
+    const failed = {
+      delivery,
+      attempt,
+      event,
+      registration: registration ?? rejecting,
+      record,
+      request: view?.request,
+      handled,
+      context,
+    };
     const concluded = (result: RunResult): RunResult => {
       if (result) repeating.set(key, reason);
       count();

@@ -1,5 +1,6 @@
 import type { Context } from "@opentelemetry/api";
 import type { BatchDelivery, EntryDelivery } from "./batch-options.ts";
+import type { LimitedRun } from "./delivery/time-limit.ts";
 import { EventError } from "./errors.ts";
 import { DeliveryView } from "./handler-delivery.ts";
 import type { Delivery } from "./transport.ts";
@@ -26,8 +27,15 @@ export class BatchView implements BatchDelivery {
     this.#deliveries = deliveries;
   }
 
-  /** Made when it is asked for: most handlers do not. */
+  /** Set while the time of the batch is limited. */
+  limited: LimitedRun | undefined;
+
   get signal(): AbortSignal {
+    return this.limited?.signal ?? this.lanes;
+  }
+
+  /** Aborts with any lane. Made when it is asked for: most handlers do not. */
+  get lanes(): AbortSignal {
     if (this.#controller) return this.#controller.signal;
     const controller = new AbortController();
     this.#controller = controller;

@@ -28,7 +28,7 @@ export interface Dispatcher {
   readonly listening: Listening;
   /** Throws `duplicate-handler` when a handler of this group takes some of the same types. */
   register(registration: Registration): void;
-  /** Answers how many are left. */
+  /** Answers how many are left; the last one is left to {@link close}. */
   unregister(registration: Registration): number;
   start(): Promise<void>;
   pause(): void;
@@ -71,7 +71,13 @@ export function createDispatcher(
       clock,
       listening.breaker,
       () => scheduler,
-      (state) => env.tell({ type: "breaker", state, transport: name, group, destinations }),
+      (state) => {
+        try {
+          env.tell({ type: "breaker", state, transport: name, group, destinations });
+        } catch (reason) {
+          report(EventError.from(reason, "handler-failed"), { transport: name });
+        }
+      },
     );
   const reader = createReader(env, versions);
   const reception: Reception = {
@@ -194,6 +200,8 @@ export function createDispatcher(
       registrations.add(registration);
     },
     unregister(registration) {
+      // The last one stays: what was taken for it is still handled, or given back, while the dispatcher closes.
+      if (registrations.size === 1) return 0;
       registrations.remove(registration);
       return registrations.size;
     },

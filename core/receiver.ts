@@ -18,7 +18,7 @@ import { type Attributes, endSpan } from "./telemetry/tracing.ts";
 import type { Delivery } from "./transport.ts";
 
 /** An event whose process died so many times as often as it may fail is not tried again. */
-const crashLoop = 3;
+export const crashLoop = 3;
 
 /** What a receiver is made of. */
 export interface ReceiverParts {
@@ -45,6 +45,7 @@ export function createReceiver(parts: ReceiverParts): (delivery: Delivery, attem
       const admitted = await admission.admit(delivery, attempt);
       if ("result" in admitted) {
         metrics()?.inFlight.add(-1);
+        reception.breaker()?.inconclusive();
         return admitted.result;
       }
       record = admitted.record;
@@ -77,13 +78,21 @@ export function createReceiver(parts: ReceiverParts): (delivery: Delivery, attem
           why = "crash-loop";
           throw new EventError("handler-failed", `its process died in ${record.crashes} attempts`);
         }
+        if (delivery.signal.aborted) throw anotherOwner();
         view = new DeliveryView(host, delivery, event, (record?.count ?? 0) + 1, context ?? sent);
         if (registration.limit || registration.once) await guarded(registration, delivery, event, view, context);
         else await call(registration, event, view, context);
         view.end();
         if (view.request) throw requested(view.request);
         reception.breaker()?.succeeded();
-      } else reception.count("unhandled", {});
+      } else if (record && record.count > 0 && reception.letters()) {
+        // It was to be tried again, by a handler that has left since.
+        why = "not-retryable";
+        throw new EventError("handler-failed", `nobody handles it any more; before that: ${record.message}`);
+      } else {
+        reception.breaker()?.inconclusive();
+        reception.count("unhandled", {});
+      }
       if (record) reception.attempts.over(delivery);
       reception.settling(delivery.settle({ kind: "ack" }), delivery);
     } catch (reason) {
@@ -110,6 +119,8 @@ export function createReceiver(parts: ReceiverParts): (delivery: Delivery, attem
   ): Promise<void> {
     const { limit, once } = registration;
     const attempt = async (): Promise<undefined> => {
+      // Claiming takes its time.
+      if (delivery.signal.aborted) throw anotherOwner();
       const limited = limit?.start(delivery.signal);
       view.limited = limited;
       try {
@@ -159,6 +170,11 @@ export function createReceiver(parts: ReceiverParts): (delivery: Delivery, attem
 /** Runs the handler, in the context of its delivery where there is one. */
 function call({ handler }: Registration, event: CloudEvent, view: DeliveryView, context: Context | undefined): unknown {
   return context ? contextApi.with(context, handler, undefined, event, view) : handler(event, view);
+}
+
+/** Of a delivery whose lane went away before its handler was called. */
+export function anotherOwner(): Postponed {
+  return new Postponed("the lane has another owner", 0);
 }
 
 function isPromise(value: unknown): value is PromiseLike<unknown> {

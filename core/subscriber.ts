@@ -184,7 +184,8 @@ export function createSubscriber(env: Environment, publish: Publisher["publish"]
     registration: Registration,
     options?: CloseOptions,
   ): Promise<CloseReport> {
-    if (!open.has(dispatcher) || dispatcher.unregister(registration) > 0) return { unsent: 0, unsettled: 0 };
+    const others = open.has(dispatcher) ? dispatcher.unregister(registration) : undefined;
+    if (others !== 0) return { unsent: 0, unsettled: 0 };
     open.delete(dispatcher);
     return dispatcher.close(options);
   }
@@ -196,8 +197,10 @@ export function createSubscriber(env: Environment, publish: Publisher["publish"]
   ): Promise<Subscription> {
     env.checkOpen(true);
     const wanted = Array.from(targets(pattern, options), ([name, destinations]) => {
-      const listening = listen(name, [...destinations].sort(), options);
-      return { listening, registration: register(pattern, handler, options, listening) };
+      const own = listen(name, [...destinations].sort(), options);
+      // What a group shares was settled by its first subscription, and decides what giving up costs.
+      const shared = own.group === undefined ? undefined : sharedWith(own)?.listening;
+      return { listening: own, registration: register(pattern, handler, options, shared ?? own) };
     });
     const joined: [Dispatcher, Registration][] = [];
     const limit = deadline(clock, { signal: options.signal });
@@ -249,6 +252,12 @@ export function createSubscriber(env: Environment, publish: Publisher["publish"]
 function checkSame(shared: Listening, wanted: Listening, given: Registration["options"]): void {
   if (wanted.batch && !shared.batch) {
     throw new EventError("duplicate-handler", `group "${shared.group}" has a handler already: batches have only one`);
+  }
+  if (wanted.escalates && !shared.escalates) {
+    throw new EventError(
+      "invalid-option",
+      `group "${shared.group}" has no retry destination: its first handler decides`,
+    );
   }
   for (const [option, name] of [
     ["order", "byKey"],

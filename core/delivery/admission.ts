@@ -53,12 +53,13 @@ export function createAdmission(reception: Reception, failing: Failing, now: () 
       context: undefined,
     };
     const parked = reception.parked();
-    if (release !== undefined) {
+    // Without a group it is nobody's word, and the event one like any other.
+    if (release !== undefined && only !== undefined) {
       try {
         await parked?.release(delivery, release);
         return ack();
       } catch (reason) {
-        return { result: await failing.fail(EventError.from(reason, "transport-failed", true), failed) };
+        return { result: await failing.later(reason, failed) };
       }
     }
     const { givenUp } = delivery;
@@ -85,7 +86,7 @@ export function createAdmission(reception: Reception, failing: Failing, now: () 
         return { result: await failing.giveUp("parked", failure, { ...failed, record }) };
       }
     } catch (reason) {
-      return { result: await failing.fail(EventError.from(reason, "transport-failed", true), failed) };
+      return { result: await failing.later(reason, { ...failed, record }) };
     }
     return { record };
   }

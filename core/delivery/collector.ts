@@ -1,9 +1,6 @@
 import type { Clock, Timer } from "../clock.ts";
 import type { Delivery } from "../transport.ts";
-import type { RunResult, Scheduler } from "./scheduler.ts";
-
-/** As in the scheduler: most deliveries that may stand aside. */
-const maxAside = 1_000;
+import { maxAside, type RunResult, rejectedMs, type Scheduler } from "./scheduler.ts";
 
 /** One delivery of a batch that is run. */
 export interface BatchRun {
@@ -158,7 +155,15 @@ export function createCollector(options: CollectorOptions): Scheduler {
     });
     if (probes !== undefined) probes--;
     active++;
-    void run(batch).then((results) => after(batch, results));
+    void run(batch).then(
+      (results) => after(batch, results),
+      // It must not; all the same no place is lost by it, nor an event.
+      () =>
+        after(
+          batch,
+          batch.map(() => ({ retryAfterMs: rejectedMs })),
+        ),
+    );
   }
 
   function after(batch: readonly Item[], results: readonly BatchResult[]): void {

@@ -34,6 +34,8 @@ export interface Failed {
 export interface Failing {
   /** A result only where it is to run again in place. */
   fail(reason: unknown, failed: Failed): RunResult | Promise<RunResult>;
+  /** Something else than the event failed: it is reported, and the event comes again without an attempt burnt. */
+  later(reason: unknown, failed: Failed): RunResult | Promise<RunResult>;
   /** Lets it come again after a while, in place or by the broker. */
   comeAgain(delivery: Delivery, delayMs: number): RunResult;
   /** Gives up without another attempt. */
@@ -107,10 +109,14 @@ export function createFailing({ clock, report }: Environment, reception: Recepti
     }
     const failure = EventError.from(reason, "handler-failed", true);
     tell(failure, failed);
-    if (delivery.signal.aborted) return undefined; // not ours any more: the next owner gets it
+    if (delivery.signal.aborted) {
+      reception.breaker()?.inconclusive();
+      return undefined; // not ours any more: the next owner gets it
+    }
     // What failed because something else was closed or given up is no fault of the event.
     const unfinished = failure.code === "closed" || failure.code === "aborted";
     if (unfinished && reception.closing()) {
+      if (failed.record) void attempts.again(delivery, failed.attempt, failed.record);
       if (inPlace) return { retryAfterMs: 0 };
       delivery.release();
       return undefined;
@@ -165,23 +171,27 @@ export function createFailing({ clock, report }: Environment, reception: Recepti
     record: AttemptRecord,
   ): RunResult | Promise<RunResult> {
     const held = reception.holdsUp;
-    if (held && escalate && delayMs > maxInPlaceMs) {
+    const retries = reception.retries();
+    if (held && escalate && retries && delayMs > maxInPlaceMs) {
       const { delivery } = failed;
-      return reception
-        .retries()!
-        .move(delivery, record, delayMs)
-        .then(
-          () => done(failed, { kind: "ack" }),
-          (reason) => {
-            tell(EventError.from(reason), failed);
-            return postpone(failed, maxInPlaceMs, record);
-          },
-        );
+      return retries.move(delivery, record, delayMs).then(
+        () => done(failed, { kind: "ack" }),
+        (reason) => {
+          tell(EventError.from(reason), failed);
+          return postpone(failed, maxInPlaceMs, record);
+        },
+      );
     }
     return postpone(failed, held ? Math.min(delayMs, maxInPlaceMs) : delayMs, record);
   }
 
-  return { fail, giveUp, comeAgain };
+  function later(reason: unknown, failed: Failed): RunResult | Promise<RunResult> {
+    tell(EventError.from(reason, "transport-failed", true), failed);
+    reception.breaker()?.inconclusive();
+    return failed.delivery.signal.aborted ? undefined : postpone(failed, storeAgainMs);
+  }
+
+  return { fail, giveUp, comeAgain, later };
 }
 
 function whyGivenUp({ code }: EventError, { event, handled }: Failed, decision: Decision): LetterReason {

@@ -21,7 +21,9 @@ export interface SchedulerOptions {
  * Most deliveries that may stand aside: a failed one that pauses and what waits behind it take no place from other
  * keys. Where everything fails, this is how much is taken beside what may be.
  */
-const maxAside = 1_000;
+export const maxAside = 1_000;
+/** Pause after a run that rejected. */
+export const rejectedMs = 5_000;
 
 /** Runs deliveries under a limit and, by wish, one after the other per key. */
 export interface Scheduler {
@@ -157,7 +159,11 @@ export function createScheduler({ clock, concurrency, byKey, run, done }: Schedu
       active++;
       item.state = "running";
       item.lane.furthest = Math.max(item.lane.furthest, item.order);
-      void run(item.delivery, item.attempt).then((result) => after(item, result));
+      void run(item.delivery, item.attempt).then(
+        (result) => after(item, result),
+        // It must not; all the same no place is lost by it, nor the event.
+        () => after(item, { retryAfterMs: rejectedMs }),
+      );
     }
   }
 
