@@ -126,8 +126,8 @@ export const deliveryControls: readonly Control[] = [
     id: "delivery.fenced-is-left",
     guard: "what failed after its partition went is left to the next owner, without a verdict",
     file: "core/delivery/failing.ts",
-    from: "if (delivery.signal.aborted) return undefined; // not ours",
-    to: "",
+    from: "if (delivery.signal.aborted) {",
+    to: "if (delivery.signal === undefined) {",
     tests: [taking],
   },
   {
