@@ -1,9 +1,11 @@
-import { type Context, context as contextApi, trace } from "@opentelemetry/api";
+import { type Context, ROOT_CONTEXT, type SpanContext, trace } from "@opentelemetry/api";
 import { rebind } from "../codec/rebind.ts";
 import type { Environment } from "../environment.ts";
 import { EventError } from "../errors.ts";
 import type { OutgoingMessage } from "../message.ts";
 import { isPattern, matches } from "../pattern.ts";
+import { receivedGetter } from "../propagation/carrier.ts";
+import { readTraceContext } from "../propagation/read.ts";
 import { headerSetter, writeTraceContext } from "../propagation/write.ts";
 import { checkDestination } from "../routing.ts";
 import { sleep } from "../sleep.ts";
@@ -87,10 +89,11 @@ export async function openDeadLetters(
     return (found ?? provided[0]!)[1].of(destination);
   }
 
-  async function store(partial: Omit<GivenUp, "dialect">, context?: Context): Promise<string> {
-    const { delivery } = partial;
-    const { message } = delivery;
+  async function store(given: Omit<GivenUp, "dialect">, context?: Context): Promise<string> {
+    const { message } = given.delivery;
     const destination = of(message.destination);
+    // What is set aside before it has a context of its own still belongs to the trace of its event.
+    const parent = context ?? readTraceContext(ROOT_CONTEXT, { message }, receivedGetter);
     const span = tracing.active()
       ? tracing.start(
           `publish ${destination}`,
@@ -101,13 +104,34 @@ export async function openDeadLetters(
             "messaging.system": transport.capabilities.system,
             "messaging.destination.name": destination,
           },
-          context ?? contextApi.active(),
+          parent,
         )
       : undefined;
+    let failure: EventError | undefined;
+    try {
+      return await send(given, destination, span?.spanContext() ?? trace.getSpanContext(parent));
+    } catch (reason) {
+      failure = EventError.from(reason);
+      throw failure;
+    } finally {
+      endSpan(span, failure);
+    }
+  }
+
+  async function send(
+    partial: Omit<GivenUp, "dialect">,
+    destination: string,
+    span: SpanContext | undefined,
+  ): Promise<string> {
+    const { delivery } = partial;
+    const { message } = delivery;
     const carrier: string[] = [];
-    writeTraceContext(span?.spanContext() ?? (context && trace.getSpanContext(context)), carrier, headerSetter);
+    writeTraceContext(span, carrier, headerSetter);
     const facts = letterFacts({ ...partial, dialect }, carrier[1]);
     const form = dialect === "guide" ? guideLetter(message, binding, env.limits, facts) : undefined;
+    // A letter whose event comes again is stored once within the window: its id is made of where the message stands.
+    const known = `dlq:${facts.id}`;
+    let dedupId = known;
     const letter = (brief: boolean): OutgoingMessage => ({
       destination,
       headers: form
@@ -119,34 +143,29 @@ export async function openDeadLetters(
           ),
       body: form ?? message.body,
       key: message.key,
-      // The same letter stored twice within the window is one: it is made of where the message stands.
-      dedupId: `dlq:${facts.id}`,
+      dedupId,
     });
-    let error: EventError | undefined;
-    let sending = letter(false);
+    let brief = false;
     for (let tried = 1; ; tried++) {
-      const [outcome] = await transport.publish([sending]);
-      error = outcome!.stored ? undefined : outcome!.error;
-      if (!error || tried === tries || source.signal.aborted || delivery.signal.aborted) break;
-      if (error.code === "too-large") sending = letter(true);
-      else if (!error.retryable) break;
+      const [outcome] = await transport.publish([letter(brief)]);
+      if (outcome!.stored) {
+        if (!outcome!.at.duplicate || dedupId !== known) return facts.id;
+        // Anyone can work that id out and store something else under it; a second copy of a letter is never shown.
+        dedupId = `${known}:${env.ids()}`;
+        continue;
+      }
+      const { error } = outcome!;
+      const over = tried >= tries || source.signal.aborted || delivery.signal.aborted;
+      if (over || !(error.retryable || error.code === "too-large")) {
+        const text = `the dead letter of ${facts.destination} ${facts.position} is not stored: ${error.message}`;
+        throw new EventError(error.code, text, { cause: error, retryable: true });
+      }
+      if (error.code === "too-large") brief = true;
       else {
         delivery.extend();
         await sleep(clock, pauseMs * tried, source.signal);
       }
     }
-    endSpan(span, error);
-    if (error) {
-      throw new EventError(
-        error.code,
-        `the dead letter of ${facts.destination} ${facts.position} is not stored: ${error.message}`,
-        {
-          cause: error,
-          retryable: true,
-        },
-      );
-    }
-    return facts.id;
   }
 
   return {

@@ -6,6 +6,7 @@ const breaker = "test/core/delivery/handler-breaker.test.ts";
 const letters = "test/core/delivery/dead-letters.test.ts";
 const once = "test/core/delivery/once.test.ts";
 const publishing = "test/core/publish-retry.test.ts";
+const storing = "test/core/delivery/storing-letters.test.ts";
 const retryTopic = "test/core/delivery/retry-destination.test.ts";
 
 /** The guards of retry policies, limits of time, breakers, letters and effects once. */
@@ -177,6 +178,38 @@ export const retryControls: readonly Control[] = [
     from: "if (from.prefix === to.prefix && from.percentEncoded === to.percentEncoded) return headers;",
     to: "if (from.prefix !== null) return headers;",
     tests: [letters],
+  },
+  {
+    id: "letters.forged-duplicate",
+    guard: "what someone else stored under a letter's id is not taken for the letter",
+    file: "core/delivery/dead-letters.ts",
+    from: "if (!outcome!.at.duplicate || dedupId !== known) return facts.id;",
+    to: "return facts.id;",
+    tests: [storing],
+  },
+  {
+    id: "letters.unreadable-attribute",
+    guard: "an attribute that cannot be read keeps no message from being set aside",
+    file: "core/codec/rebind.ts",
+    from: "? read(name, value, from) : undefined",
+    to: "? attributeValue(name, value, from) : undefined",
+    tests: [storing],
+  },
+  {
+    id: "letters.own-trace",
+    guard: "what is set aside unhandled stays in the trace of its event",
+    file: "core/delivery/dead-letters.ts",
+    from: "context ?? readTraceContext(ROOT_CONTEXT, { message }, receivedGetter)",
+    to: "context ?? ROOT_CONTEXT",
+    tests: [storing],
+  },
+  {
+    id: "letters.span-ends",
+    guard: "the span of a letter that cannot be made ends",
+    file: "core/delivery/dead-letters.ts",
+    from: "endSpan(span, failure);",
+    to: "if (!failure) endSpan(span);",
+    tests: [storing],
   },
   {
     id: "once.release",
