@@ -84,8 +84,7 @@ function notesInLog(state: LogState, transport: Transport, letters: string): Let
           const texts = new Map<LetterNote, string>();
           for (const [, note] of notes) if (!texts.has(note)) texts.set(note, JSON.stringify(note));
           const written = notes.map(([id, note]) => [keyOf(id), texts.get(note)!] as const);
-          await open.publish([...copies, ...written.map(([key, value]) => state.message(key, value))], { signal });
-          for (const [key, value] of written) state.wrote(key, value);
+          await state.write(written, (messages) => open.publish([...copies, ...messages], { signal }));
         },
         close: () => open.close(),
       };
