@@ -1,7 +1,9 @@
 import { EventError } from "../errors.ts";
+import { createHeldClaims, type HeldClaims } from "./held-claims.ts";
 import type { Noted } from "./letter-notes.ts";
 import type { StoredLetter } from "./letter-view.ts";
 import { type Going, inOrder, isAsked, type RedriveRun } from "./redrive-run.ts";
+import { recognising, type Target } from "./target.ts";
 
 const usualConcurrency = 64;
 /** How often the claims of runs that seem dead are waited for. */
@@ -19,14 +21,30 @@ const unnoted: Noted = { note: undefined, revision: 0 };
 
 /** Each letter is claimed before its copy is sent and noted afterwards, so that of two runs one sends it. */
 export async function redriveByClaims(run: RedriveRun): Promise<void> {
+  const claims: Claims = { run, claimed: new Map(), held: createHeldClaims(run.letters) };
+  try {
+    await redriveAll(claims);
+  } finally {
+    claims.held.close();
+  }
+}
+
+/** What a run has claimed, and what others have. */
+interface Claims {
+  readonly run: RedriveRun;
+  /** About in the order in which they are due. */
+  readonly claimed: Map<string, Claimed>;
+  readonly held: HeldClaims;
+}
+
+async function redriveAll(claims: Claims): Promise<void> {
+  const { run, claimed } = claims;
   const { letters } = run;
   const { concurrency = usualConcurrency, signal } = run.options;
   const { clock } = letters.env;
-  /** About in the order in which they are due. */
-  const claimed = new Map<string, Claimed>();
   const running = new Set<Promise<unknown>>();
   const start = async (stored: StoredLetter): Promise<void> => {
-    const work = claimAndSend(run, claimed, stored).then(() => {
+    const work = claimAndSend(claims, stored).then(() => {
       running.delete(work);
       run.tell();
     });
@@ -53,7 +71,7 @@ export async function redriveByClaims(run: RedriveRun): Promise<void> {
     let sent = true;
     for (const stored of inOrder(key)) {
       letters.checkAborted(signal);
-      sent = await claimAndSend(run, claimed, stored);
+      sent = await claimAndSend(claims, stored);
       run.tell();
       if (!sent) break; // what lies behind would overtake it
     }
@@ -63,28 +81,29 @@ export async function redriveByClaims(run: RedriveRun): Promise<void> {
     const left = [...claimed.values()];
     claimed.clear();
     await letters.waitUntil(Math.max(...left.map(({ dueMs }) => dueMs)), signal);
-    for (const { stored } of left) await claimAndSend(run, claimed, stored);
+    for (const { stored } of left) await claimAndSend(claims, stored);
   }
   run.counts.held += claimed.size;
 }
 
 /** Answers whether the copy is stored. Never rejects. */
-async function claimAndSend(run: RedriveRun, claimed: Map<string, Claimed>, stored: StoredLetter): Promise<boolean> {
+async function claimAndSend(claims: Claims, stored: StoredLetter): Promise<boolean> {
+  const { run, claimed } = claims;
   const { letters, filter } = run;
   const { id } = stored.letter;
   try {
     if (run.guessing && isAsked(filter, "waiting")) {
-      const sent = await sendUntouched(run, stored);
+      const sent = await sendUntouched(claims, stored);
       if (sent !== undefined) return sent;
     }
-    const before = await letters.notes.get(id);
+    const before = await letters.notes.get(stored);
     run.looked(before.note);
     const status = letters.status(before.note);
     if (status === "redriving" && letters.isDead(before.note!)) {
-      return await send(run, stored, before, before.note!.sinceMs ?? before.note!.atMs);
+      return await send(claims, stored, before, before.note!.sinceMs ?? before.note!.atMs);
     }
     if (status === "redriving") claimed.set(id, { stored, dueMs: letters.deadAtMs(before.note!) });
-    else if (isAsked(filter, status)) return await send(run, stored, before, undefined);
+    else if (isAsked(filter, status)) return await send(claims, stored, before, undefined);
     else if (status === "uncertain") run.counts.uncertain++;
   } catch (reason) {
     run.fail(id, EventError.from(reason));
@@ -92,78 +111,100 @@ async function claimAndSend(run: RedriveRun, claimed: Map<string, Claimed>, stor
   return false;
 }
 
-/** Claims a letter without a look at its note, which saves asking for it. Undefined: there is a note. */
-async function sendUntouched(run: RedriveRun, stored: StoredLetter): Promise<boolean | undefined> {
+/** Claims a letter without a look at its note, which saves asking for it. Undefined: a look is needed. */
+async function sendUntouched(claims: Claims, stored: StoredLetter): Promise<boolean | undefined> {
+  const { run } = claims;
   const { letters, counts } = run;
-  const { id } = stored.letter;
   letters.checkAborted(run.options.signal);
-  const claim = await claimFor(run, id, unnoted, undefined);
+  const target = run.targetOf(stored);
+  const claim = target && (await claimFor(run, stored, target, unnoted, undefined));
   if (!claim) return undefined;
   counts.matched++;
   const going = run.prepare(stored);
-  if (going) return deliver(run, going, unnoted, claim, undefined);
-  await letters.notes.set(id, undefined, claim);
+  if (going) return deliver(claims, going, unnoted, claim, undefined);
+  await letters.notes.set(stored, undefined, claim);
   return false;
 }
 
-/** `sinceMs`: when a run began to send it that died since. */
+/** `beganMs`: when a run began to send it that died since. */
 async function send(
-  run: RedriveRun,
+  claims: Claims,
   stored: StoredLetter,
   before: Noted,
-  sinceMs: number | undefined,
+  beganMs: number | undefined,
 ): Promise<boolean> {
-  const { letters, counts, options } = run;
+  const { run } = claims;
+  const { letters, counts, options, filter } = run;
   counts.matched++;
   const going = run.prepare(stored);
   if (!going) return false;
+  let sinceMs = beganMs;
+  // Here nobody recognises what a dead run has sent elsewhere.
+  if (beganMs !== undefined && before.note!.target !== recognising(going.target)) {
+    if (!isAsked(filter, "uncertain")) {
+      counts.uncertain++;
+      going.end();
+      return false;
+    }
+    sinceMs = undefined;
+  }
   let claim: Noted | undefined;
   try {
     await run.pace.next(1, options.signal);
     letters.checkAborted(options.signal);
-    claim = await claimFor(run, stored.letter.id, before, sinceMs);
+    claim = await claimFor(run, stored, going.target, before, sinceMs);
   } catch (reason) {
     going.end(EventError.from(reason));
     throw reason;
   }
-  if (claim) return deliver(run, going, before, claim, sinceMs);
+  if (claim) return deliver(claims, going, before, claim, sinceMs);
   counts.held++; // another run was faster
   going.end();
   return false;
 }
 
-function claimFor(run: RedriveRun, id: string, before: Noted, sinceMs: number | undefined): Promise<Noted | undefined> {
-  const { notes, env } = run.letters;
+function claimFor(
+  { letters: { notes, env }, id }: RedriveRun,
+  stored: StoredLetter,
+  target: Target,
+  before: Noted,
+  sinceMs: number | undefined,
+): Promise<Noted | undefined> {
   const atMs = env.clock.now();
-  return notes.set(id, { status: "redriving", atMs, sinceMs: sinceMs ?? atMs, run: run.id }, before);
+  const note = { atMs, sinceMs: sinceMs ?? atMs, run: id, target: recognising(target) };
+  return notes.set(stored, { status: "redriving", ...note }, before);
 }
 
 /** Sends the copy of a letter that is claimed. */
 async function deliver(
-  run: RedriveRun,
+  { run, held }: Claims,
   going: Going,
   before: Noted,
-  claim: Noted,
+  claimed: Noted,
   sinceMs: number | undefined,
 ): Promise<boolean> {
   const { notes, env } = run.letters;
-  const { id } = going.stored.letter;
+  const { stored } = going;
+  const { id } = stored.letter;
+  const holding = held.hold(stored, claimed);
   try {
     const outcome = await run.publish(going);
+    const claim = await held.end(holding);
     // A copy that is there already is this one only if it may have been sent before.
     const swallowed = outcome.stored && outcome.at.duplicate && sinceMs === undefined;
     if (!outcome.stored || swallowed) {
       // What may be stored keeps its claim: the next run sends the same copy, and the broker recognises it.
-      if (outcome.stored || outcome.outcome === "failed") await notes.set(id, before.note, claim);
+      if (outcome.stored || outcome.outcome === "failed") await notes.set(stored, before.note, claim);
       throw outcome.stored ? swallowedError(id) : outcome.error;
     }
-    const done = await notes.set(id, { status: "redriven", atMs: env.clock.now(), run: run.id }, claim);
+    const done = await notes.set(stored, { status: "redriven", atMs: env.clock.now(), run: run.id }, claim);
     // Somebody else thinks that this run has died, and decides.
     if (!done) throw new EventError("fenced", `another run took letter ${id} over`);
     run.counts.redriven++;
     going.end();
     return true;
   } catch (reason) {
+    await held.end(holding);
     going.end(EventError.from(reason));
     throw reason;
   }

@@ -120,16 +120,16 @@ export async function createDeadLetterQueue(options: DeadLetterQueueOptions): Pr
     for (const each of provided.destinations) places.add(each);
   }
   const destinations = [...places];
-  const notes = await openNotes(transport, destinations[0]!);
+  const notes = await openNotes(transport, destinations);
   const letters = new Letters(env, transport, destinations, notes, [...sources, ...(options.targets ?? [])]);
 
   async function* list(filter: LetterFilter = {}, { after, limit, signal }: ListOptions = {}): AsyncGenerator<Letter> {
     const test = letterTest(filter);
     let left = limit ?? Number.POSITIVE_INFINITY;
     await notes.refresh(signal);
-    const noted = async ({ letter }: StoredLetter): Promise<Letter> => {
-      const { note } = await notes.get(letter.id);
-      return { ...letter, status: letters.status(note), note: note?.reason };
+    const noted = async (stored: StoredLetter): Promise<Letter> => {
+      const { note } = await notes.get(stored);
+      return { ...stored.letter, status: letters.status(note), note: note?.reason };
     };
     const waiting: Promise<Letter>[] = [];
     for await (const { stored, matches } of letters.read(filter, after, signal)) {
@@ -164,11 +164,10 @@ export async function createDeadLetterQueue(options: DeadLetterQueueOptions): Pr
     for await (const { stored, matches } of letters.read(filter, undefined, signal)) {
       letters.checkAborted(signal);
       if (!matches) continue;
-      const { id } = stored.letter;
-      const before = await notes.get(id);
+      const before = await notes.get(stored);
       if (!from.includes(letters.status(before.note))) continue;
       const next: LetterNote | undefined = status && { status, atMs: env.clock.now(), reason };
-      if (await notes.set(id, next, before)) count++;
+      if (await notes.set(stored, next, before)) count++;
     }
     return count;
   }

@@ -21,6 +21,11 @@ export interface LetterNote {
   /** When the first try of this redrive began, in unix milliseconds. */
   readonly sinceMs?: number | undefined;
   readonly run?: string | undefined;
+  /**
+   * Of a run that has a letter: where its copy goes, if the same copy is recognised there. Undefined: it is not, and
+   * once that run is dead nobody can tell whether the copy is stored.
+   */
+  readonly target?: string | undefined;
   readonly reason?: string | undefined;
 }
 
@@ -70,15 +75,18 @@ export interface Letter {
 /** A letter with what is needed to send it. */
 export interface StoredLetter {
   readonly letter: Letter;
+  /** The queue's destination where it is stored. */
+  readonly place: string;
   readonly facts: LetterFacts;
   /** All headers, those that Waybill added included. */
   readonly carrier: HeaderCarrier;
 }
 
-/** Reads a letter; undefined for a message that is none. */
+/** Reads a letter that is stored in a place; undefined for a message that is none. */
 export function toLetter(
   message: IncomingMessage,
-  place: number,
+  place: string,
+  cursor: string,
   binding: HeaderBinding,
   limits: Limits,
 ): StoredLetter | undefined {
@@ -88,6 +96,7 @@ export function toLetter(
   const partitionkey = event?.extensions.partitionkey;
   return {
     facts,
+    place,
     carrier: message.headers,
     letter: {
       id: facts.id,
@@ -110,7 +119,7 @@ export function toLetter(
       traceparent: facts.traceparent,
       status: "waiting",
       note: undefined,
-      cursor: `${place}:${message.position ?? ""}`,
+      cursor,
     },
   };
 }

@@ -13,7 +13,7 @@ export interface Read {
 }
 
 /** So long after its last sign of life a run counts as dead. */
-const claimMs = 15_000;
+export const claimMs = 15_000;
 /** So long a broker certainly recognises a copy: below the 120 s that streams have unless told otherwise. */
 const recognisedMs = 100_000;
 
@@ -53,7 +53,8 @@ export class Letters {
       const from = place === start ? position : undefined;
       for await (const message of this.transport.read!({ destination, from, signal })) {
         if (from !== undefined && message.position === from) continue;
-        const stored = toLetter(message, place, binding, this.env.limits);
+        const cursor = `${place}:${message.position ?? ""}`;
+        const stored = toLetter(message, destination, cursor, binding, this.env.limits);
         if (!stored || seen.has(stored.letter.id)) continue;
         seen.add(stored.letter.id);
         yield { stored, matches: test(stored.letter) };
@@ -61,15 +62,16 @@ export class Letters {
     }
   }
 
-  async statusOf(id: string): Promise<LetterStatus> {
-    return this.status((await this.notes.get(id)).note);
+  async statusOf(stored: StoredLetter): Promise<LetterStatus> {
+    return this.status((await this.notes.get(stored)).note);
   }
 
   status(note: LetterNote | undefined): LetterStatus {
     if (!note) return "waiting";
     if (note.status !== "redriving") return note.status;
     const sinceMs = this.env.clock.now() - (note.sinceMs ?? note.atMs);
-    return this.isDead(note) && sinceMs > recognisedMs ? "uncertain" : "redriving";
+    const recognised = note.target !== undefined && sinceMs <= recognisedMs;
+    return this.isDead(note) && !recognised ? "uncertain" : "redriving";
   }
 
   /** Whether the run that has a letter gave no sign of life for long. */

@@ -90,12 +90,12 @@ export class RedriveRun {
 
   /** Keeps a letter of a parked key until all of its key are known. */
   async collect(stored: StoredLetter, matches: boolean): Promise<void> {
-    const { facts, letter } = stored;
+    const { facts } = stored;
     const name = [facts.group, facts.destination, facts.parkedKey].join("\n");
     const entry = this.keys.get(name) ?? { waiting: [], last: stored, open: false };
     this.keys.set(name, entry);
     entry.last = stored;
-    const status = await this.letters.statusOf(letter.id);
+    const status = await this.letters.statusOf(stored);
     if (matches && (status === "redriving" || isAsked(this.filter, status))) entry.waiting.push(stored);
     else if (status === "waiting" || status === "redriving" || status === "uncertain") entry.open = true;
   }
@@ -108,6 +108,15 @@ export class RedriveRun {
       if (!outcome!.stored) throw outcome!.error;
     } catch (reason) {
       this.letters.report(EventError.from(reason)); // the next redrive says it again
+    }
+  }
+
+  /** Where a letter goes; undefined where that cannot be told, or it must not go. */
+  targetOf(stored: StoredLetter): Target | undefined {
+    try {
+      return this.#targetOf(stored);
+    } catch {
+      return undefined;
     }
   }
 

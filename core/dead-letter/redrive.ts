@@ -63,7 +63,7 @@ export async function redrive(letters: Letters, filter: LetterFilter, options: R
 
 async function count(run: RedriveRun, filter: LetterFilter): Promise<void> {
   for await (const { stored, matches } of run.read()) {
-    if (!matches || !isAsked(filter, await run.letters.statusOf(stored.letter.id))) continue;
+    if (!matches || !isAsked(filter, await run.letters.statusOf(stored))) continue;
     run.counts.matched++;
     if (run.evaluate(stored)) run.counts.redriven++;
     run.tell();

@@ -12,6 +12,11 @@ export interface Target {
   readonly destination: string;
 }
 
+/** Tells a target from every other, if the copy that was sent there before is recognised; undefined where it is not. */
+export function recognising({ name, transport, destination }: Target): string | undefined {
+  return transport.capabilities.deduplication ? `${name} ${destination}` : undefined;
+}
+
 /** Another place than where the event failed. */
 export interface RedriveTarget {
   /** A name in the bus's `transports`. Default: where the event failed. */

@@ -8,26 +8,40 @@ const batchLetters = 100;
 /** Transactions per second at least, where there is a rate: a batch is a burst. */
 const batchesPerSecond = 20;
 
-/** Copies and notes go as one, in batches; no other run goes on beside this one. */
+/** Copies and notes go as one, in batches; no other run goes on beside this one with letters in the same place. */
 export async function redriveByTransactions(run: RedriveRun): Promise<void> {
   const { rate } = run.options;
-  const open = await run.letters.notes.transaction!();
+  const { notes } = run.letters;
+  /** By place; opened before the first look at a note there. */
+  const opened = new Map<string, NotedSending>();
+  const open = async (place: string): Promise<NotedSending> => {
+    let sending = opened.get(place);
+    if (!sending) {
+      sending = await notes.transaction!(place);
+      opened.set(place, sending);
+    }
+    return sending;
+  };
   const size = rate === undefined ? batchLetters : Math.ceil(Math.min(batchLetters, rate / batchesPerSecond));
   let batch: Going[] = [];
   const flush = async (): Promise<void> => {
     const going = batch;
     batch = [];
-    if (going.length > 0) await send(run, open, going);
+    if (going.length > 0) await send(run, await open(going[0]!.stored.place), going);
   };
   const add = async (stored: StoredLetter): Promise<void> => {
+    if (batch.length > 0 && batch[0]!.stored.place !== stored.place) await flush();
     const going = run.prepare(stored);
     if (going) batch.push(going);
     if (batch.length >= size) await flush();
   };
   try {
     for await (const { stored, matches } of run.read()) {
-      if (stored.facts.parkedKey !== undefined) await run.collect(stored, matches);
-      else if (matches && (await isMeant(run, stored))) await add(stored);
+      const { parkedKey } = stored.facts;
+      if (!matches && parkedKey === undefined) continue;
+      await open(stored.place);
+      if (parkedKey !== undefined) await run.collect(stored, matches);
+      else if (await isMeant(run, stored)) await add(stored);
     }
     await flush();
     for (const key of run.keys.values()) {
@@ -39,12 +53,12 @@ export async function redriveByTransactions(run: RedriveRun): Promise<void> {
       if (!key.open && run.counts.redriven - before === letters.length) await run.release(key);
     }
   } finally {
-    await open.close().catch(() => undefined);
+    for (const sending of opened.values()) await sending.close().catch(() => undefined);
   }
 }
 
-async function isMeant({ letters, filter, counts }: RedriveRun, { letter }: StoredLetter): Promise<boolean> {
-  const status = await letters.statusOf(letter.id);
+async function isMeant({ letters, filter, counts }: RedriveRun, stored: StoredLetter): Promise<boolean> {
+  const status = await letters.statusOf(stored);
   // Whoever began it is fenced by now. Where copies go elsewhere it may have sent this one.
   const known = status === "redriving" ? "uncertain" : status;
   const meant = isAsked(filter, known);
@@ -59,9 +73,9 @@ async function send(run: RedriveRun, open: NotedSending, going: readonly Going[]
   await run.pace.next(going.length, signal);
   letters.checkAborted(signal);
   const atMs = letters.env.clock.now();
-  const noted = (status: "redriven" | "redriving"): (readonly [string, LetterNote])[] => {
+  const noted = (status: "redriven" | "redriving"): (readonly [StoredLetter, LetterNote])[] => {
     const note: LetterNote = { status, atMs, sinceMs: status === "redriving" ? atMs : undefined, run: run.id };
-    return going.map(({ stored }) => [stored.letter.id, note]);
+    return going.map(({ stored }) => [stored, note]);
   };
   try {
     const own = going.every(({ target }) => target.transport === letters.transport);

@@ -2,6 +2,7 @@ import type { Control } from "./control.ts";
 
 const list = "test/core/dead-letter/list.test.ts";
 const redrive = "test/core/dead-letter/redrive.test.ts";
+const once = "test/core/dead-letter/redriven-once.test.ts";
 const logState = "test/core/dead-letter/log-state.test.ts";
 
 /** The guards of dead letters after they were stored. */
@@ -26,8 +27,8 @@ export const deadLetterControls: readonly Control[] = [
     id: "redrive.noted",
     guard: "what was redriven is not redriven again",
     file: "core/dead-letter/claimed-redrive.ts",
-    from: 'const done = await notes.set(id, { status: "redriven", atMs: env.clock.now(), run: run.id }, claim);',
-    to: "const done = await notes.set(id, undefined, claim!);",
+    from: 'const done = await notes.set(stored, { status: "redriven", atMs: env.clock.now(), run: run.id }, claim);',
+    to: "const done = await notes.set(stored, undefined, claim);",
     tests: [redrive],
   },
   {
@@ -66,8 +67,8 @@ export const deadLetterControls: readonly Control[] = [
     id: "redrive.uncertain",
     guard: "what nobody can tell any more is left to the operator",
     file: "core/dead-letter/letters.ts",
-    from: 'return this.isDead(note) && sinceMs > recognisedMs ? "uncertain" : "redriving";',
-    to: 'return sinceMs < 0 ? "uncertain" : "redriving";',
+    from: 'return this.isDead(note) && !recognised ? "uncertain" : "redriving";',
+    to: 'return sinceMs < 0 && !recognised ? "uncertain" : "redriving";',
     tests: [redrive],
   },
   {
@@ -173,5 +174,77 @@ export const deadLetterControls: readonly Control[] = [
     from: "if (before.turn < this.#place.turn) this.#place = before;",
     to: "void before;",
     tests: [logState],
+  },
+  {
+    id: "redrive.renewed",
+    guard: "a claim is renewed while its copy is on its way",
+    file: "core/dead-letter/held-claims.ts",
+    from: "if (all.size > 0) timer ??= clock.after(roundMs, round);",
+    to: "if (all.size > 9) timer ??= clock.after(roundMs, round);",
+    tests: [once],
+  },
+  {
+    id: "redrive.renewal-lost",
+    guard: "a renewal whose answer was lost is looked for",
+    file: "core/dead-letter/held-claims.ts",
+    from: 'if (found?.note?.status === "redriving" && found.note.run === claim.note!.run) held.claim = found;',
+    to: "void found;",
+    tests: [once],
+  },
+  {
+    id: "redrive.renewal-taken",
+    guard: "what another run took over is not taken back",
+    file: "core/dead-letter/held-claims.ts",
+    from: "else all.delete(held); //",
+    to: "else held.claim = await notes.get(stored); //",
+    tests: [once],
+  },
+  {
+    id: "redrive.timer-ended",
+    guard: "a run leaves no timer behind",
+    file: "core/dead-letter/held-claims.ts",
+    from: "close: () => timer?.cancel(),",
+    to: "close: () => undefined,",
+    tests: [once],
+  },
+  {
+    id: "redrive.unrecognised",
+    guard: "what a dead run had is uncertain at once where nobody recognises its copy",
+    file: "core/dead-letter/letters.ts",
+    from: "const recognised = note.target !== undefined && sinceMs <= recognisedMs;",
+    to: "const recognised = sinceMs <= recognisedMs;",
+    tests: [once],
+  },
+  {
+    id: "redrive.target-noted",
+    guard: "a claim says whether the target recognises repeats",
+    file: "core/dead-letter/target.ts",
+    from: "return transport.capabilities.deduplication ?",
+    to: "return transport === undefined ?",
+    tests: [once],
+  },
+  {
+    id: "redrive.taken-over-elsewhere",
+    guard: "what a dead run sent elsewhere is not sent again",
+    file: "core/dead-letter/claimed-redrive.ts",
+    from: "if (beganMs !== undefined && before.note!.target !== recognising(going.target)) {",
+    to: "if (beganMs === 0) {",
+    tests: [once],
+  },
+  {
+    id: "redrive.notes-by-place",
+    guard: "all who work on a letter look at the same notes",
+    file: "core/dead-letter/letter-notes.ts",
+    from: "states.set(place, await openLogState(transport, place));",
+    to: "states.set(place, await openLogState(transport, places[0]!));",
+    tests: [once],
+  },
+  {
+    id: "redrive.fence-by-place",
+    guard: "a run fences those of its own destinations",
+    file: "core/dead-letter/letter-notes.ts",
+    from: "const open = await transport.openTransactions!(`waybill-redrive-${place}`);",
+    to: 'const open = await transport.openTransactions!("waybill-redrive");',
+    tests: [once],
   },
 ];

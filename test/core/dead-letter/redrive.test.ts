@@ -138,7 +138,7 @@ describe("a redrive", () => {
     };
     await letters.redrive(first!.id);
     transport.publish = publish;
-    const note = { status: "redriving", atMs: clock.now(), sinceMs: clock.now(), run: "dead" };
+    const note = { status: "redriving", atMs: clock.now(), sinceMs: clock.now(), run: "dead", target: "memory orders" };
     await store.put(second!.id, JSON.stringify(note), 0);
     const report = letters.redrive();
     await clock.advance(60_000);
@@ -151,7 +151,7 @@ describe("a redrive", () => {
     failing.clear();
     const store = await transport.openState!("waybill-letters");
     const [first] = await listed();
-    const note = { status: "redriving", atMs: clock.now(), sinceMs: clock.now(), run: "dead" };
+    const note = { status: "redriving", atMs: clock.now(), sinceMs: clock.now(), run: "dead", target: "memory orders" };
     await store.put(first!.id, JSON.stringify(note), 0);
     const sent: (string | undefined)[] = [];
     const publish = transport.publish;
@@ -193,7 +193,7 @@ describe("a redrive", () => {
     const { clock, transport, letters, listed } = await failed();
     const store = await transport.openState!("waybill-letters");
     const [first] = await listed();
-    const note = { status: "redriving", atMs: clock.now(), sinceMs: clock.now(), run: "dead" };
+    const note = { status: "redriving", atMs: clock.now(), sinceMs: clock.now(), run: "dead", target: "memory orders" };
     await store.put(first!.id, JSON.stringify(note), 0);
     await clock.advance(200_000);
     expect(await letters.redrive()).toMatchObject({ redriven: 2, uncertain: 1 });

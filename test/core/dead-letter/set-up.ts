@@ -58,3 +58,10 @@ export const codeOf = (work: Promise<unknown>): Promise<string> =>
     () => "no error",
     (error: EventError) => error.code,
   );
+
+/** All that comes. */
+export async function all<T>(items: AsyncIterable<T>): Promise<T[]> {
+  const found: T[] = [];
+  for await (const item of items) found.push(item);
+  return found;
+}
