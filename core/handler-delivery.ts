@@ -1,5 +1,6 @@
 import type { Context } from "@opentelemetry/api";
 import type { Request } from "./delivery/failing.ts";
+import { longestWaitMs } from "./delivery/retry-policy.ts";
 import type { LimitedRun } from "./delivery/time-limit.ts";
 import { EventError } from "./errors.ts";
 import type { CloudEvent } from "./event.ts";
@@ -75,7 +76,8 @@ export class DeliveryView implements HandlerDelivery {
   }
   retryAfter(delayMs: number): void {
     if (!(delayMs >= 0)) throw new EventError("invalid-option", `retryAfter: at least 0 ms, not ${delayMs}`);
-    if (!this.#ended) this.request ??= { kind: "retry", delayMs };
+    // Dates parsed wrongly and servers that say "never": cut, since a timer beyond its bound fires at once.
+    if (!this.#ended) this.request ??= { kind: "retry", delayMs: Math.min(longestWaitMs, delayMs) };
   }
   deadLetter(reason: string): void {
     if (!this.#host.deadLetters()) {

@@ -1,6 +1,6 @@
 import { context } from "@opentelemetry/api";
 import { deadline } from "./deadline.ts";
-import { createRetryPolicy } from "./delivery/retry-policy.ts";
+import { createRetryPolicy, type Decision, type Failures, type RetryPolicy } from "./delivery/retry-policy.ts";
 import type { Environment } from "./environment.ts";
 import { EventError } from "./errors.ts";
 import type { Receipt } from "./options.ts";
@@ -11,7 +11,19 @@ import { sleep } from "./sleep.ts";
 const usualAttempts = 5;
 
 /** Sends events again whose transport certainly did not store them, or recognises a second copy. */
-export function createPublishRetry({ clock, ids }: Environment, send: Publisher["send"]): Publisher["send"] {
+export function createPublishRetry({ clock, ids, report }: Environment, send: Publisher["send"]): Publisher["send"] {
+  /** What the policy says. Where functions of the user's throw, what became of the event is told all the same. */
+  function decide(plan: Plan, policy: RetryPolicy, failures: Failures, failure: EventError, nowMs: number): Decision {
+    try {
+      const decision = policy.decide(failures, failure, nowMs);
+      if (decision.kind === "give-up" || decision.delayMs >= 0) return decision;
+      throw new EventError("invalid-option", `retry.backoff: at least 0 ms, not ${decision.delayMs}`);
+    } catch (reason) {
+      report(EventError.from(reason, "invalid-option"), { transport: plan.name });
+      return { kind: "give-up", because: "not-retryable" };
+    }
+  }
+
   return async (plan: Plan, data: unknown, options: SendOptions): Promise<Receipt> => {
     const policy = createRetryPolicy(options.retry!, usualAttempts);
     const foreign = options.source !== undefined;
@@ -37,7 +49,7 @@ export function createPublishRetry({ clock, ids }: Environment, send: Publisher[
           firstMs ||= clock.now();
           // What may be stored is sent again only where a second copy is recognised. Without an outcome nothing was sent.
           const safe = error.outcome === undefined ? error.retryable : error.retrySafe;
-          const decision = policy.decide({ count, firstMs }, error, clock.now());
+          const decision = decide(plan, policy, { count, firstMs }, error, clock.now());
           if (!safe || limit?.signal.aborted || decision.kind === "give-up") throw error;
           await sleep(clock, decision.delayMs, limit?.signal);
           if (limit?.signal.aborted) throw EventError.from(limit.signal.reason, "aborted");

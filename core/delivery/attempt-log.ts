@@ -1,7 +1,7 @@
-import type { EventError } from "../errors.ts";
+import { EventError } from "../errors.ts";
 import { fingerprint } from "../fingerprint.ts";
 import type { Delivery, StateStore } from "../transport.ts";
-import type { LetterReason } from "./letter.ts";
+import { type LetterReason, maxMessageLength } from "./letter.ts";
 import type { Failures } from "./retry-policy.ts";
 
 /** What became of the attempts at one message so far. */
@@ -46,7 +46,34 @@ export function failedAgain(
   { code, message }: EventError,
   nowMs: number,
 ): AttemptRecord {
-  return { count: count + 1, firstMs: count === 0 ? nowMs : firstMs, lastMs: nowMs, code, message, crashes };
+  return {
+    count: count + 1,
+    firstMs: count === 0 ? nowMs : firstMs,
+    lastMs: nowMs,
+    code,
+    // It travels in a header and lies in a store: both have limits, and an error may quote a whole document.
+    message: message.slice(0, maxMessageLength),
+    crashes,
+  };
+}
+
+/** The last time that a date can tell. */
+const lastTimeMs = 8_640_000_000_000_000;
+
+/** Reads the JSON of a record; undefined for what is none. */
+export function readRecord(text: string): AttemptRecord | undefined {
+  let given: Partial<Record<keyof AttemptRecord, unknown>> | null;
+  try {
+    given = JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+  const { count, firstMs, lastMs, crashes, code, message, gaveUp } = given ?? {};
+  if (![count, crashes, firstMs, lastMs].every((each) => Number.isInteger(each) && (each as number) >= 0))
+    return undefined;
+  if ((firstMs as number) > lastTimeMs || (lastMs as number) > lastTimeMs) return undefined;
+  if (typeof code !== "string" || typeof message !== "string") return undefined;
+  return gaveUp === undefined || typeof gaveUp === "string" ? (given as AttemptRecord) : undefined;
 }
 
 /** Of what failed never, as far as known. */
@@ -99,7 +126,8 @@ export function createAttemptLog(
     try {
       if (!record) {
         const entry = await (await store()).get(keyOf(delivery));
-        record = entry ? (JSON.parse(entry.value) as AttemptRecord) : nothing;
+        record = entry ? readRecord(entry.value) : nothing;
+        if (!record) throw new EventError("malformed-message", "the record of an event's attempts is none");
       }
     } catch (reason) {
       report(reason);

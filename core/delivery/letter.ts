@@ -74,8 +74,8 @@ export const redriveHeaders = {
   originPosition: "waybill-redrive-origin-position",
   /** The letter that the copy was made of. */
   letter: "waybill-redrive-letter",
-  /** The run of redriving that sent the copy. */
-  run: "waybill-redrive-run",
+  /** Of a parked key: the letter of the event that had failed last by itself when the copy was sent. */
+  front: "waybill-redrive-front",
   /** Not an event: everything of the key up to this letter was redriven. */
   release: "waybill-redrive-release",
 } as const;
@@ -104,7 +104,8 @@ const names: Readonly<Record<keyof LetterFacts, string>> = {
   dialect: "dialect",
 };
 const fields = /* @__PURE__ */ Object.keys(names) as (keyof LetterFacts)[];
-const maxMessageLength = 1_024;
+/** So much of an error's message is kept, in UTF-16 units. */
+export const maxMessageLength = 1_024;
 
 /** What is known when a delivery is given up. */
 export interface GivenUp {
@@ -140,13 +141,19 @@ export function letterFacts(given: GivenUp, traceparent: string | undefined): Le
     attempts: record.count,
     firstFailedAt: new Date(record.firstMs || lastMs).toISOString(),
     lastFailedAt: new Date(lastMs).toISOString(),
-    redrives: Number(headers.get(redriveHeaders.count) ?? 0),
+    redrives: wholeNumber(headers.get(redriveHeaders.count)),
     originLane: headers.get(redriveHeaders.originLane) ?? lane,
     originPosition: headers.get(redriveHeaders.originPosition) ?? position,
     parkedKey,
     traceparent,
     dialect,
   };
+}
+
+/** Headers come from the network: what is no count counts for nothing. */
+function wholeNumber(text: string | undefined): number {
+  const value = Number(text ?? 0);
+  return Number.isSafeInteger(value) && value >= 0 ? value : 0;
 }
 
 function nameOf(cause: unknown): string | undefined {

@@ -3,8 +3,9 @@ import { EventError } from "../errors.ts";
 import { fingerprint } from "../fingerprint.ts";
 import type { Listening } from "../listening.ts";
 import type { Delivery, ProvidedDestination, Verdict } from "../transport.ts";
-import type { AttemptRecord } from "./attempt-log.ts";
+import { type AttemptRecord, readRecord } from "./attempt-log.ts";
 import { originalHeaders, redriveHeaders } from "./letter.ts";
+import { longestWaitMs } from "./retry-policy.ts";
 
 /** What a moved event carries. */
 const retryHeaders = {
@@ -29,7 +30,7 @@ export interface RetryDestination {
   move(delivery: Delivery, record: AttemptRecord, delayMs: number): Promise<void>;
   /** The delivery as that of the destination it came from. */
   unwrap(delivery: Delivery): Delivery;
-  /** What is known of it; undefined for what was not moved. */
+  /** What is known of a delivery that {@link unwrap} made; undefined for every other: anyone may write these headers. */
   moved(delivery: Delivery): Moved | undefined;
 }
 
@@ -39,7 +40,7 @@ export interface RetryDestination {
  * @throws EventError `unsupported` where the transport has none, since it delivers again after any time.
  */
 export async function openRetryDestination(
-  { clock, router }: Environment,
+  { clock, ids, router }: Environment,
   { transport: name, group, destinations }: Listening,
 ): Promise<RetryDestination> {
   const transport = router.transport(name);
@@ -68,8 +69,12 @@ export async function openRetryDestination(
         if (value !== undefined) sent.push(name, value);
       }
       const target = provided.get(destination)?.of(destination) ?? `${destination}.retry`;
-      const [outcome] = await transport.publish([{ destination: target, headers: sent, body, key, dedupId: copy }]);
-      if (!outcome!.stored) throw outcome!.error;
+      for (const dedupId of [copy, `${copy}:${ids()}`]) {
+        const [outcome] = await transport.publish([{ destination: target, headers: sent, body, key, dedupId }]);
+        if (!outcome!.stored) throw outcome!.error;
+        // Anyone can work the first id out and store something else under it: then the event goes by the second.
+        if (!outcome!.at.duplicate) return;
+      }
     },
     unwrap(delivery) {
       if (!own.has(delivery.message.destination)) return delivery;
@@ -78,17 +83,27 @@ export async function openRetryDestination(
         ? new RetriedDelivery(delivery, destination)
         : delivery;
     },
-    moved({ message: { headers } }) {
-      const due = headers.get(retryHeaders.due);
-      const record = headers.get(retryHeaders.record);
-      if (due === undefined || record === undefined) return undefined;
-      try {
-        return { dueMs: Number(due), record: JSON.parse(decodeURIComponent(record)) as AttemptRecord };
-      } catch {
-        return undefined; // nobody's: it is tried as if it had never failed
-      }
+    moved(delivery) {
+      if (!(delivery instanceof RetriedDelivery)) return undefined;
+      const { headers, timestampMs } = delivery.message;
+      const dueMs = Number(headers.get(retryHeaders.due));
+      const record = readRecord(decode(headers.get(retryHeaders.record) ?? ""));
+      // Nobody's: it is tried as if it had never failed.
+      if (!record || !Number.isFinite(dueMs)) return undefined;
+      const now = clock.now();
+      // No policy waits longer.
+      const latestMs = Math.min(timestampMs ?? now, now) + longestWaitMs;
+      return { dueMs: Math.min(dueMs, latestMs), record: { ...record, gaveUp: undefined } };
     },
   };
+}
+
+function decode(value: string): string {
+  try {
+    return decodeURIComponent(value);
+  } catch {
+    return "";
+  }
 }
 
 /** A delivery by the retry destination, with the place that its event came from. */

@@ -10,7 +10,8 @@ export interface RetryOptions {
   readonly attempts?: number;
   /**
    * Waits between attempts. Default: `exponentialBackoff()`: 1 s at most, then 2 s, 4 s and so on up to 60 s. Where a
-   * handler's backoff throws or answers no time, that is reported and the wait is 5 s.
+   * handler's backoff throws or answers no time, that is reported and the wait is 5 s; a publish gives up with the failure
+   * that it had. No wait is longer than 2,147,483,647 ms.
    */
   readonly backoff?: Backoff;
   /** Gives up when the next attempt would begin later than so many milliseconds after the first failure. Default: never. */
@@ -22,7 +23,7 @@ export interface RetryOptions {
   readonly timeoutMs?: number;
   /**
    * Whether a failure is worth another attempt. Default: what `error.retryable` says. Of a handler, one that throws is
-   * reported, and the event is tried again while it has attempts.
+   * reported, and the event is tried again while it has attempts; a publish gives up with the failure that it had.
    */
   readonly classify?: (error: EventError) => "retry" | "give-up";
   /**
@@ -60,6 +61,9 @@ export interface RetryPolicy {
   decide(failures: Failures, error: EventError, nowMs: number): Decision;
 }
 
+/** Longest wait that hosts' timers can keep, in milliseconds: what is longer fires at once. */
+export const longestWaitMs = 2_147_483_647;
+
 /** As `exponentialBackoff()`. Not imported: a page that imports the root would get it with what is loaded at once. */
 const usualBackoff: Backoff = (failures) => Math.round(Math.random() * Math.min(60_000, 1_000 * 2 ** (failures - 1)));
 
@@ -76,8 +80,8 @@ export function createRetryPolicy(options: RetryOptions, defaultAttempts: number
   }
   if (maxElapsedMs !== undefined && !(maxElapsedMs >= 0))
     throw refused("maxElapsedMs must be at least 0", maxElapsedMs);
-  if (timeoutMs !== undefined && !(timeoutMs > 0 && timeoutMs <= 2_147_483_647)) {
-    throw refused("timeoutMs must be above 0 and at most 2147483647", timeoutMs);
+  if (timeoutMs !== undefined && !(timeoutMs > 0 && timeoutMs <= longestWaitMs)) {
+    throw refused(`timeoutMs must be above 0 and at most ${longestWaitMs}`, timeoutMs);
   }
   if (!(maxInPlaceMs >= 0)) throw refused("maxInPlaceMs must be at least 0", maxInPlaceMs);
   if (escalate !== undefined && escalate !== "topic") throw refused('escalate must be "topic"', escalate);
@@ -90,7 +94,8 @@ export function createRetryPolicy(options: RetryOptions, defaultAttempts: number
       const again = classify ? classify(error) === "retry" : error.retryable;
       if (!again) return { kind: "give-up", because: "not-retryable" };
       if (count >= attempts) return { kind: "give-up", because: "attempts-exhausted" };
-      const delayMs = backoff(count);
+      // A longer wait would be none at all.
+      const delayMs = Math.min(longestWaitMs, backoff(count));
       if (maxElapsedMs !== undefined && nowMs + delayMs - firstMs > maxElapsedMs) {
         return { kind: "give-up", because: "attempts-exhausted" };
       }

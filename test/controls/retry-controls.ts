@@ -3,6 +3,8 @@ import type { Control } from "./control.ts";
 const attempts = "test/core/delivery/attempts.test.ts";
 const backoff = "test/core/delivery/backoff.test.ts";
 const breaker = "test/core/delivery/handler-breaker.test.ts";
+const hostile = "test/core/delivery/hostile-copies.test.ts";
+const longWaits = "test/core/delivery/long-waits.test.ts";
 const letters = "test/core/delivery/dead-letters.test.ts";
 const once = "test/core/delivery/once.test.ts";
 const publishing = "test/core/publish-retry.test.ts";
@@ -106,6 +108,86 @@ export const retryControls: readonly Control[] = [
     from: "held ? Math.min(delayMs, maxInPlaceMs) : delayMs",
     to: "delayMs",
     tests: [retryTopic],
+  },
+  {
+    id: "retry.publish-mistake",
+    guard: "a policy that throws does not hide what became of a publish",
+    file: "core/publish-retry.ts",
+    from: 'report(EventError.from(reason, "invalid-option"), { transport: plan.name });',
+    to: "throw reason;",
+    tests: [publishing],
+  },
+  {
+    id: "retry.longest-asked",
+    guard: "a wait that a handler asks for is cut to what timers can keep",
+    file: "core/handler-delivery.ts",
+    from: "Math.min(longestWaitMs, delayMs)",
+    to: "delayMs",
+    tests: [longWaits],
+  },
+  {
+    id: "retry.longest-backoff",
+    guard: "a wait that a backoff answers is cut to what timers can keep",
+    file: "core/delivery/retry-policy.ts",
+    from: "Math.min(longestWaitMs, backoff(count))",
+    to: "backoff(count)",
+    tests: [longWaits],
+  },
+  {
+    id: "retry.topic-only-there",
+    guard: "headers of the retry destination count for nothing elsewhere",
+    file: "core/delivery/retry-destination.ts",
+    from: "if (!(delivery instanceof RetriedDelivery)) return undefined;",
+    to: "",
+    tests: [hostile],
+  },
+  {
+    id: "retry.topic-longest",
+    guard: "a due time waits no longer than a policy could",
+    file: "core/delivery/retry-destination.ts",
+    from: "dueMs: Math.min(dueMs, latestMs)",
+    to: "dueMs",
+    tests: [hostile],
+  },
+  {
+    id: "retry.topic-forged-duplicate",
+    guard: "what someone else stored under a moved event's id is not taken for it",
+    file: "core/delivery/retry-destination.ts",
+    from: "if (!outcome!.at.duplicate) return;",
+    to: "return;",
+    tests: [hostile],
+  },
+  {
+    id: "retry.record-dates",
+    guard: "a record whose times are no dates is none",
+    file: "core/delivery/attempt-log.ts",
+    from: "if ((firstMs as number) > lastTimeMs || (lastMs as number) > lastTimeMs) return undefined;",
+    to: "",
+    tests: [hostile],
+  },
+  {
+    id: "retry.record-message",
+    guard: "a long error message is cut before it travels",
+    file: "core/delivery/attempt-log.ts",
+    from: "message: message.slice(0, maxMessageLength),",
+    to: "message,",
+    tests: [hostile],
+  },
+  {
+    id: "retry.copies-fit",
+    guard: "a copy may be larger than its event by what Waybill adds",
+    file: "core/codec/detect.ts",
+    from: "if (ofWaybill && fits) return;",
+    to: "",
+    tests: [hostile],
+  },
+  {
+    id: "retry.copies-bound",
+    guard: "headers of Waybill's names have a bound too",
+    file: "core/codec/detect.ts",
+    from: "if (ofWaybill && fits) return;",
+    to: "if (ofWaybill) return;",
+    tests: [hostile],
   },
   {
     id: "breaker.no-attempt",

@@ -88,4 +88,20 @@ describe("a publish that retries", () => {
     expect(await publish({ attempts: -1 })).toMatchObject({ code: "invalid-option" });
     expect(sent).toEqual([]);
   });
+
+  test.each([
+    ["a classification that throws", { classify: broken }],
+    ["a backoff that throws", { backoff: broken }],
+    ["a backoff that answers no time", { backoff: () => Number.NaN }],
+  ])("tells what became of the event, and of the mistake: %s", async (_, policy) => {
+    const { bus, sent, publish } = setUp(refused, refused);
+    const told: unknown[] = [];
+    bus.onError((error, origin) => told.push([error.name, error.code, origin.transport]));
+    expect(await publish(policy)).toMatchObject({ name: "EventError", code: "timeout", outcome: "failed" });
+    expect([sent.length, told]).toEqual([1, [["EventError", "invalid-option", "memory"]]]);
+  });
 });
+
+function broken(): never {
+  throw new TypeError("a mistake of the user's");
+}
