@@ -10,7 +10,7 @@ const keys = 100;
 /** One key in twenty has nothing but poison. */
 const poisonKeys = 5;
 /** In full size poison comes faster than it is done with, so that it piles up. */
-const backoffMs = sized(10, 150);
+const backoffMs = sized(10, 100);
 /** The first events of a load also wait for connections and code to be warm. */
 const warmUp = 200;
 
