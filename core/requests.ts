@@ -1,10 +1,11 @@
 import { decodeMessage } from "./codec/detect.ts";
 import { deadline } from "./deadline.ts";
 import type { IdempotencyOptions } from "./delivery/idempotency.ts";
-import { createOnce, Postponed } from "./delivery/once.ts";
+import { createOnce, type Once, Postponed } from "./delivery/once.ts";
 import type { Environment } from "./environment.ts";
 import { EventError } from "./errors.ts";
 import type { CloudEvent } from "./event.ts";
+import { type DeliveryView, requested } from "./handler-delivery.ts";
 import type { HandlerDelivery, PublishOptions, SubscribeOptions, WaitOptions } from "./options.ts";
 import type { Outbound } from "./outgoing.ts";
 import { routesOf } from "./reach.ts";
@@ -18,6 +19,8 @@ import { endSpan } from "./telemetry/tracing.ts";
 export interface Requests {
   request(type: string, data: unknown, options?: PublishOptions & WaitOptions): Promise<CloudEvent>;
   respond(type: string, handler: RawHandler, options?: SubscribeOptions): Promise<Subscription>;
+  /** The bus closes: responders leave no timer behind. */
+  stop(): void;
 }
 
 /** How an answer says that its responder failed: RFC 9457. */
@@ -27,6 +30,8 @@ const defaultTimeoutMs = 5000;
 /** Makes the requests of a bus. */
 export function createRequests(env: Environment, { prepare }: Outbound, subscriber: Subscriber): Requests {
   const { clock, limits, router } = env;
+  /** What responders do once, while they listen. */
+  const responding = new Set<Once>();
 
   async function request(type: string, data: unknown, options: PublishOptions & WaitOptions = {}): Promise<CloudEvent> {
     env.checkOpen();
@@ -69,6 +74,9 @@ export function createRequests(env: Environment, { prepare }: Outbound, subscrib
     const once = idempotency && createOnce(idempotency as IdempotencyOptions<never>, options.group, clock);
     const work = async (event: CloudEvent, delivery: HandlerDelivery): Promise<unknown> => {
       const given = await handler(event, delivery);
+      // What it asked for goes before what it returned, and is not taken for done.
+      const { request } = delivery as DeliveryView;
+      if (request) throw requested(request);
       if (definition?.reply) await validate(definition.reply, given, `the reply to "${type}"`);
       return given;
     };
@@ -86,8 +94,8 @@ export function createRequests(env: Environment, { prepare }: Outbound, subscrib
       try {
         answer = await (once ? workOnce : work)(event, delivery);
       } catch (reason) {
-        // Another member answers this request, or its requester asks again.
-        if (reason instanceof Postponed) throw reason;
+        // Another member answers this request, its requester asks again, or the next attempt answers it.
+        if (reason instanceof Postponed || (delivery as DeliveryView).request?.kind === "retry") throw reason;
         failure = reason;
         answer = problem(EventError.from(reason, "handler-failed"));
       }
@@ -99,7 +107,21 @@ export function createRequests(env: Environment, { prepare }: Outbound, subscrib
         throw new EventError(code, message, { cause: failure });
       }
     };
-    return subscriber.subscribe(type, answering, listening);
+    const subscription = await subscriber.subscribe(type, answering, listening);
+    if (!once) return subscription;
+    responding.add(once);
+    const close: Subscription["close"] = (closing) => {
+      once.stop();
+      responding.delete(once);
+      return subscription.close(closing);
+    };
+    return {
+      ...subscription,
+      close,
+      async [Symbol.asyncDispose]() {
+        await close();
+      },
+    };
 
     async function reply(
       destination: string,
@@ -122,7 +144,13 @@ export function createRequests(env: Environment, { prepare }: Outbound, subscrib
       if (!outcome!.stored) throw outcome!.error;
     }
   }
-  return { request, respond };
+  return {
+    request,
+    respond,
+    stop() {
+      for (const once of responding) once.stop();
+    },
+  };
 }
 
 /** Says the code of a failure and nothing else: messages may hold what is not the requester's to know. */

@@ -16,6 +16,7 @@ export interface HandlerBreaker {
   inconclusive(): void;
   /** How long the event waits that was not to blame, in milliseconds. */
   readonly openMs: number;
+  /** The subscription closes: from now on it opens no more, and leaves no timer behind. */
   stop(): void;
 }
 
@@ -33,6 +34,7 @@ export function createHandlerBreaker(
   const { openMs = 5_000 } = options;
   let told: CircuitState = "closed";
   let timer: Timer | undefined;
+  let stopped = false;
 
   function tell(state: CircuitState): void {
     if (state === told) return;
@@ -41,14 +43,18 @@ export function createHandlerBreaker(
   }
 
   function open(): void {
-    tell("open");
     scheduler().hold();
     timer?.cancel();
     timer = clock.after(openMs, () => {
       if (!breaker.allows()) return;
-      tell("half-open");
-      scheduler().probe();
+      try {
+        tell("half-open");
+      } finally {
+        scheduler().probe();
+      }
     });
+    // Last: who is told may throw.
+    tell("open");
   }
 
   return {
@@ -61,11 +67,16 @@ export function createHandlerBreaker(
       if (told === "open") return;
       breaker.succeeded();
       if (told === "closed") return;
-      tell("closed");
-      scheduler().unhold();
+      try {
+        tell("closed");
+      } finally {
+        scheduler().unhold();
+      }
     },
     failed() {
       if (told === "open") return true;
+      // What closes finishes what it has: held up for what is away, it would be dropped.
+      if (stopped) return false;
       breaker.failed();
       if (breaker.state !== "open") return false;
       open();
@@ -74,6 +85,9 @@ export function createHandlerBreaker(
     inconclusive() {
       if (told === "half-open") scheduler().probe();
     },
-    stop: () => timer?.cancel(),
+    stop() {
+      stopped = true;
+      timer?.cancel();
+    },
   };
 }

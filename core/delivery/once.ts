@@ -37,6 +37,8 @@ export interface Once {
     delivery: HandlerDelivery,
     work: (transaction: unknown) => Promise<string | undefined>,
   ): Promise<OnceOutcome>;
+  /** The subscription closes: no timer is left behind what still runs. */
+  stop(): void;
 }
 
 const defaultLeaseMs = 30_000;
@@ -69,7 +71,10 @@ export function createOnce(
 
   if (typeof given.run === "function") {
     const inbox = given as TransactionalInbox<unknown>;
-    return { run: (event, delivery, work) => inbox.run(nameOf(event, delivery), work, { keepMs }) };
+    return {
+      run: (event, delivery, work) => inbox.run(nameOf(event, delivery), work, { keepMs }),
+      stop: () => undefined,
+    };
   }
   const claims = given as IdempotencyStore;
   const renewals = createRenewals(clock, claims, leaseMs);
@@ -99,5 +104,6 @@ export function createOnce(
         renewals.end(renewal);
       }
     },
+    stop: renewals.stop,
   };
 }

@@ -14,19 +14,21 @@ export interface LimitedRun {
 /** Limits the time of attempts. */
 export interface TimeLimit {
   start(lane: AbortSignal): LimitedRun;
+  /** The subscription closes: attempts that run keep their limit, and no timer is left behind the last of them. */
+  stop(): void;
 }
 
 class Run implements LimitedRun {
   readonly untilMs: number;
   readonly #limitMs: number;
   readonly #lane: AbortSignal;
-  readonly #running: Set<Run>;
+  readonly #ended: (run: Run) => void;
   #controller: AbortController | undefined;
   #late: EventError | undefined;
   #reject: ((error: EventError) => void) | undefined;
 
-  constructor(running: Set<Run>, lane: AbortSignal, untilMs: number, limitMs: number) {
-    this.#running = running;
+  constructor(ended: (run: Run) => void, lane: AbortSignal, untilMs: number, limitMs: number) {
+    this.#ended = ended;
     this.#lane = lane;
     this.untilMs = untilMs;
     this.#limitMs = limitMs;
@@ -50,7 +52,7 @@ class Run implements LimitedRun {
   }
 
   end(): void {
-    this.#running.delete(this);
+    this.#ended(this);
     if (this.#controller) this.#lane.removeEventListener("abort", this.#onLane);
   }
 
@@ -69,6 +71,18 @@ export function createTimeLimit(clock: Clock, limitMs: number): TimeLimit {
   /** In the order of their ends, since every limit is the same. */
   const running = new Set<Run>();
   let timer: Timer | undefined;
+  let stopped = false;
+
+  function ended(run: Run): void {
+    running.delete(run);
+    if (stopped) rest();
+  }
+
+  function rest(): void {
+    if (running.size > 0) return;
+    timer?.cancel();
+    timer = undefined;
+  }
 
   function look(): void {
     timer = undefined;
@@ -90,10 +104,14 @@ export function createTimeLimit(clock: Clock, limitMs: number): TimeLimit {
   return {
     start(lane) {
       const now = clock.now();
-      const run = new Run(running, lane, now + limitMs, limitMs);
+      const run = new Run(ended, lane, now + limitMs, limitMs);
       running.add(run);
       if (!timer) watch(now);
       return run;
+    },
+    stop() {
+      stopped = true;
+      rest();
     },
   };
 }

@@ -3,6 +3,10 @@ import type { Control } from "./control.ts";
 const attempts = "test/core/delivery/attempts.test.ts";
 const backoff = "test/core/delivery/backoff.test.ts";
 const breaker = "test/core/delivery/handler-breaker.test.ts";
+const edges = "test/core/delivery/breaker-edges.test.ts";
+const renewals = "test/core/delivery/claim-renewals.test.ts";
+const requests = "test/core/requests.test.ts";
+const timeLimit = "test/core/delivery/time-limit.test.ts";
 const hostile = "test/core/delivery/hostile-copies.test.ts";
 const longWaits = "test/core/delivery/long-waits.test.ts";
 const letters = "test/core/delivery/dead-letters.test.ts";
@@ -324,5 +328,69 @@ export const retryControls: readonly Control[] = [
     from: "      // Within what is done once: what the handler asked to be done again is not done.\n      if (view.request) throw requested(view.request);",
     to: "",
     tests: [once],
+  },
+  {
+    id: "once.renewed-again",
+    guard: "a renewal whose answer is lost is asked for again",
+    file: "core/delivery/claim-renewals.ts",
+    from: "if (await store.renew(renewal.key, renewal.token, { leaseMs })) renewal.sinceMs = askedMs;",
+    to: "renewal.sinceMs = askedMs;\n      if (await store.renew(renewal.key, renewal.token, { leaseMs })) return;",
+    tests: [renewals],
+  },
+  {
+    id: "once.renewed-early",
+    guard: "a claim is renewed before half of its lease is over",
+    file: "core/delivery/claim-renewals.ts",
+    from: "const roundMs = leaseMs / 6;",
+    to: "const roundMs = leaseMs / 3;",
+    tests: [renewals],
+  },
+  {
+    id: "once.no-timer-left",
+    guard: "claims that are over leave no timer behind a subscription that closes",
+    file: "core/delivery/claim-renewals.ts",
+    from: "timer?.cancel();",
+    to: "",
+    tests: [renewals, requests],
+  },
+  {
+    id: "retry.limit-no-timer-left",
+    guard: "attempts that are over leave no timer behind a subscription that closes",
+    file: "core/delivery/time-limit.ts",
+    from: "timer?.cancel();",
+    to: "",
+    tests: [timeLimit],
+  },
+  {
+    id: "breaker.no-timer-left",
+    guard: "a breaker opens no more once its subscription closes",
+    file: "core/delivery/handler-breaker.ts",
+    from: "if (stopped) return false;",
+    to: "",
+    tests: [edges],
+  },
+  {
+    id: "breaker.told-last",
+    guard: "a listener that throws keeps no breaker from holding back",
+    file: "core/delivery/handler-breaker.ts",
+    from: "    scheduler().hold();",
+    to: '    tell("open");\n    scheduler().hold();',
+    tests: [edges],
+  },
+  {
+    id: "retry.answer-later",
+    guard: "a request that is to be tried again is not answered yet",
+    file: "core/requests.ts",
+    from: ' || (delivery as DeliveryView).request?.kind === "retry") throw reason;',
+    to: ") throw reason;",
+    tests: [requests],
+  },
+  {
+    id: "retry.answer-asked",
+    guard: "what a responder asks for goes before what it returns",
+    file: "core/requests.ts",
+    from: "if (request) throw requested(request);",
+    to: "",
+    tests: [requests],
   },
 ];
