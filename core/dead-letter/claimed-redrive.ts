@@ -2,7 +2,8 @@ import { EventError } from "../errors.ts";
 import { createHeldClaims, type HeldClaims } from "./held-claims.ts";
 import type { Noted } from "./letter-notes.ts";
 import type { StoredLetter } from "./letter-view.ts";
-import { type Going, inOrder, isAsked, type RedriveRun } from "./redrive-run.ts";
+import { collect, release, sendInOrder, type TellGroup } from "./parked-letters.ts";
+import { type Going, isAsked, type RedriveRun } from "./redrive-run.ts";
 import { recognising, type Target } from "./target.ts";
 
 const usualConcurrency = 64;
@@ -53,7 +54,7 @@ async function redriveAll(claims: Claims): Promise<void> {
   };
   try {
     for await (const { stored, matches } of run.read()) {
-      if (stored.facts.parkedKey !== undefined) await run.collect(stored, matches);
+      if (stored.facts.parkedKey !== undefined) await collect(run, stored, matches);
       if (!matches || stored.facts.parkedKey !== undefined) continue;
       await start(stored);
       // Not at the end of a long run: by then no broker might recognise what the dead one has sent.
@@ -67,15 +68,13 @@ async function redriveAll(claims: Claims): Promise<void> {
     await Promise.all(running);
   }
   letters.checkAborted(signal);
+  const free: TellGroup = async (target, message, last, note, before) => {
+    const [outcome] = await target.transport.publish([message]);
+    if (!outcome!.stored) throw outcome!.error;
+    await letters.notes.set(last, note, before);
+  };
   for (const key of run.keys.values()) {
-    let sent = true;
-    for (const stored of inOrder(key)) {
-      letters.checkAborted(signal);
-      sent = await claimAndSend(claims, stored);
-      run.tell();
-      if (!sent) break; // what lies behind would overtake it
-    }
-    if (sent && !key.open) await run.release(key);
+    if (await sendInOrder(run, key, (stored) => claimAndSend(claims, stored))) await release(run, key, free);
   }
   for (let round = 0; claimed.size > 0 && round < maxRounds; round++) {
     const left = [...claimed.values()];

@@ -33,7 +33,7 @@ export interface DeadLetterQueueOptions {
 
 /** Options of a list. */
 export interface ListOptions {
-  /** Begins behind the letter with this `cursor`. */
+  /** Begins behind the letter with this `cursor`. A letter that is stored twice comes once in each list that has a copy. */
   readonly after?: string;
   /** Ends after so many. Default: all. */
   readonly limit?: number;
@@ -61,9 +61,11 @@ export interface DeadLetterQueue {
    *
    * - JetStream and memory: each letter is claimed, sent and noted. What a run died with is sent again with the same
    *   dedup id while the stream recognises it; later it is `uncertain` and left to you.
+   *   Where `to` names a transport that recognises no repeats, it is `uncertain` as soon as that run is dead.
    * - Kafka: copies and notes are one transaction; a new run ends the one before with code `fenced`.
    *
-   * Copies of parked keys go in the order of their first occurrence.
+   * Copies of parked keys go in the order of their first occurrence, up to the first letter that the filter or
+   * `transform` leaves out, or that is not stored; those behind it are counted as `held`.
    */
   redrive(filter?: LetterFilter | string, options?: RedriveOptions): Promise<RedriveReport>;
   /** Sets letters that wait aside, so that no redrive takes them. Answers how many. */
@@ -135,7 +137,10 @@ export async function createDeadLetterQueue(options: DeadLetterQueueOptions): Pr
     for await (const { stored, matches } of letters.read(filter, after, signal)) {
       if (left <= 0) return;
       if (!matches) continue;
-      waiting.push(noted(stored));
+      const asked = noted(stored);
+      // Nobody waits for it any more once another one failed, or who lists has left.
+      asked.catch(() => undefined);
+      waiting.push(asked);
       if (waiting.length < Math.min(ahead, left)) continue;
       const letter = await waiting.shift()!;
       if (test(letter)) {

@@ -26,6 +26,8 @@ export interface LetterNote {
    * once that run is dead nobody can tell whether the copy is stored.
    */
   readonly target?: string | undefined;
+  /** Of the last letter of a parked key: its group was told that the key is free. */
+  readonly released?: true | undefined;
   readonly reason?: string | undefined;
 }
 

@@ -7,8 +7,9 @@ import type { LetterFilter } from "./letter-filter.ts";
 import type { LetterNote, LetterStatus, StoredLetter } from "./letter-view.ts";
 import type { Letters, Read } from "./letters.ts";
 import { createPace, type Pace } from "./pace.ts";
+import { keyName, type ParkedLetters } from "./parked-letters.ts";
 import type { RedriveOptions, RedriveProgress } from "./redrive.ts";
-import { redrivenCopy, releaseMessage } from "./redriven-copy.ts";
+import { redrivenCopy } from "./redriven-copy.ts";
 import { type Target, targetOf } from "./target.ts";
 
 /** A letter that is about to be sent. */
@@ -18,15 +19,6 @@ export interface Going {
   readonly message: OutgoingMessage;
   /** Ends its span. */
   end(error?: EventError): void;
-}
-
-/** The letters of one parked key of a group. */
-export interface ParkedLetters {
-  readonly waiting: StoredLetter[];
-  /** The last of the key, whatever was noted of it. */
-  last: StoredLetter;
-  /** Whether some wait that this run does not take. */
-  open: boolean;
 }
 
 const maxFailures = 100;
@@ -88,31 +80,9 @@ export class RedriveRun {
     }
   }
 
-  /** Keeps a letter of a parked key until all of its key are known. */
-  async collect(stored: StoredLetter, matches: boolean): Promise<void> {
-    const { facts } = stored;
-    const name = [facts.group, facts.destination, facts.parkedKey].join("\n");
-    const entry = this.keys.get(name) ?? { waiting: [], last: stored, open: false };
-    this.keys.set(name, entry);
-    entry.last = stored;
-    const status = await this.letters.statusOf(stored);
-    if (matches && (status === "redriving" || isAsked(this.filter, status))) entry.waiting.push(stored);
-    else if (status === "waiting" || status === "redriving" || status === "uncertain") entry.open = true;
-  }
-
-  /** Tells the group that a key is free, behind the last of its copies. */
-  async release({ last }: ParkedLetters): Promise<void> {
-    try {
-      const target = this.#targetOf(last);
-      const [outcome] = await target.transport.publish([releaseMessage(last, target, last.letter.id)]);
-      if (!outcome!.stored) throw outcome!.error;
-    } catch (reason) {
-      this.letters.report(EventError.from(reason)); // the next redrive says it again
-    }
-  }
-
   /** Where a letter goes; undefined where that cannot be told, or it must not go. */
   targetOf(stored: StoredLetter): Target | undefined {
+    if (!stored.facts.group) return undefined;
     try {
       return this.#targetOf(stored);
     } catch {
@@ -125,6 +95,10 @@ export class RedriveRun {
     const { letter, facts } = stored;
     const { transform } = this.options;
     try {
+      if (!facts.group) {
+        // Everybody would take the copy. No subscription sets aside without a group: by hand, or to do harm.
+        throw new EventError("malformed-message", `letter ${letter.id} names no group that failed`);
+      }
       const event = transform && letter.event ? transform(letter) : letter.event;
       if (event || !letter.event) {
         const same = event === letter.event && facts.dialect !== "guide";
@@ -142,7 +116,8 @@ export class RedriveRun {
     const found = this.evaluate(stored);
     if (!found) return undefined;
     const { target, changed } = found;
-    const { message, span } = redrivenCopy(env, stored, target, transport.capabilities.binding, this.id, changed);
+    const front = this.keys.get(keyName(stored))?.front;
+    const { message, span } = redrivenCopy(env, stored, target, transport.capabilities.binding, front, changed);
     return { stored, target, message, end: (error) => endSpan(span, error) };
   }
 
@@ -167,7 +142,9 @@ export class RedriveRun {
     const now = this.letters.env.clock.now();
     if (!onProgress || (!last && now - this.#toldMs < progressMs)) return;
     this.#toldMs = now;
-    onProgress({ ...this.counts });
+    // What the caller's function throws or rejects with is told, and ends nothing.
+    const told = async (): Promise<void> => onProgress({ ...this.counts });
+    told().catch((reason: unknown) => this.letters.report(EventError.from(reason, "handler-failed")));
   }
 
   #targetOf({ facts }: StoredLetter): Target {
@@ -178,10 +155,4 @@ export class RedriveRun {
 /** Whether a filter means letters of that status. */
 export function isAsked({ status = "waiting" }: LetterFilter, found: LetterStatus): boolean {
   return [status].flat().includes(found);
-}
-
-/** By first occurrence. Positions are numbers in every log; where they are not, the order of the letters stays. */
-export function inOrder({ waiting }: ParkedLetters): readonly StoredLetter[] {
-  const place = ({ letter }: StoredLetter): number => Number(letter.origin.position);
-  return [...waiting].sort((a, b) => place(a) - place(b) || 0);
 }

@@ -2,8 +2,9 @@ import type { EventError } from "../errors.ts";
 import type { CloudEvent } from "../event.ts";
 import { redriveByClaims } from "./claimed-redrive.ts";
 import type { LetterFilter } from "./letter-filter.ts";
-import type { Letter } from "./letter-view.ts";
+import type { Letter, StoredLetter } from "./letter-view.ts";
 import type { Letters } from "./letters.ts";
+import { collect, sendInOrder } from "./parked-letters.ts";
 import { isAsked, RedriveRun } from "./redrive-run.ts";
 import type { RedriveTarget } from "./target.ts";
 import { redriveByTransactions } from "./transactional-redrive.ts";
@@ -18,7 +19,7 @@ export interface RedriveProgress {
   readonly redriven: number;
   /** Left out by `transform`. */
   readonly skipped: number;
-  /** In the hands of another run, or noted as done since. */
+  /** In the hands of another run, noted as done since, or behind a letter of the same parked key that stays. */
   readonly held: number;
   /** Nobody can tell whether an earlier run, which died, stored their copies: they are left to the operator. */
   readonly uncertain: number;
@@ -44,7 +45,10 @@ export interface RedriveOptions {
   readonly to?: RedriveTarget;
   /** How many letters are worked on at once where they are claimed one by one. Default: 64. */
   readonly concurrency?: number;
-  /** Called after letters were worked on, at most ten times a second and at the end. */
+  /**
+   * Called after letters were worked on, at most ten times a second and at the end. What it throws goes to `onError` of
+   * the bus.
+   */
   readonly onProgress?: (progress: RedriveProgress) => void;
   /** Stops after what is on its way; rejects with code `aborted`. What was redriven stays so. */
   readonly signal?: AbortSignal;
@@ -62,10 +66,17 @@ export async function redrive(letters: Letters, filter: LetterFilter, options: R
 }
 
 async function count(run: RedriveRun, filter: LetterFilter): Promise<void> {
-  for await (const { stored, matches } of run.read()) {
-    if (!matches || !isAsked(filter, await run.letters.statusOf(stored))) continue;
+  const would = async (stored: StoredLetter): Promise<boolean> => {
+    if (!isAsked(filter, await run.letters.statusOf(stored))) return false;
     run.counts.matched++;
-    if (run.evaluate(stored)) run.counts.redriven++;
+    if (!run.evaluate(stored)) return false;
+    run.counts.redriven++;
+    return true;
+  };
+  for await (const { stored, matches } of run.read()) {
+    if (stored.facts.parkedKey !== undefined) await collect(run, stored, matches);
+    else if (matches) await would(stored);
     run.tell();
   }
+  for (const key of run.keys.values()) await sendInOrder(run, key, would);
 }

@@ -24,14 +24,15 @@ const traceHeaders = /^(traceparent|tracestate|xraceparent)$/i;
 
 /**
  * The copy of a letter's event for the group that failed. The message goes as it was; what goes on is the trace: the
- * copy's span is a child of the event's own, and the event keeps the context in which it was made.
+ * copy's span is a child of the event's own, and the event keeps the context in which it was made. `front`: of a parked
+ * key, the letter of the event that failed last by itself.
  */
 export function redrivenCopy(
   env: Environment,
   { letter, facts, carrier }: StoredLetter,
   target: Target,
   from: HeaderBinding,
-  run: string,
+  front: string | undefined,
   changed: CloudEvent | undefined,
 ): RedrivenCopy {
   const { tracing, codec } = env;
@@ -73,7 +74,8 @@ export function redrivenCopy(
   if (facts.group !== undefined) headers.push(redriveHeaders.group, facts.group);
   headers.push(redriveHeaders.count, String(count));
   headers.push(redriveHeaders.originLane, facts.originLane, redriveHeaders.originPosition, facts.originPosition);
-  headers.push(redriveHeaders.letter, facts.id, redriveHeaders.run, run);
+  headers.push(redriveHeaders.letter, facts.id);
+  if (front !== undefined) headers.push(redriveHeaders.front, front);
   const dedupId = `redrive:${count}:${facts.id}`;
   return { message: { destination, headers, body, key: letter.key, dedupId }, span };
 }

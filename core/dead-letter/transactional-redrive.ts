@@ -1,7 +1,8 @@
 import { EventError } from "../errors.ts";
 import type { NotedSending } from "./letter-notes.ts";
 import type { LetterNote, StoredLetter } from "./letter-view.ts";
-import { type Going, inOrder, isAsked, type RedriveRun } from "./redrive-run.ts";
+import { collect, release, sendInOrder, type TellGroup } from "./parked-letters.ts";
+import { type Going, isAsked, type RedriveRun } from "./redrive-run.ts";
 
 /** Most letters of one transaction: what a run that fails has to send again. */
 const batchLetters = 100;
@@ -24,33 +25,40 @@ export async function redriveByTransactions(run: RedriveRun): Promise<void> {
   };
   const size = rate === undefined ? batchLetters : Math.ceil(Math.min(batchLetters, rate / batchesPerSecond));
   let batch: Going[] = [];
-  const flush = async (): Promise<void> => {
+  /** Answers whether all of the batch are stored. */
+  const flush = async (): Promise<boolean> => {
     const going = batch;
     batch = [];
-    if (going.length > 0) await send(run, await open(going[0]!.stored.place), going);
+    return going.length === 0 || send(run, await open(going[0]!.stored.place), going);
   };
-  const add = async (stored: StoredLetter): Promise<void> => {
+  /** Answers false where the copy is not sent. */
+  const add = async (stored: StoredLetter): Promise<boolean> => {
+    if (!(await isMeant(run, stored))) return false;
     if (batch.length > 0 && batch[0]!.stored.place !== stored.place) await flush();
     const going = run.prepare(stored);
-    if (going) batch.push(going);
-    if (batch.length >= size) await flush();
+    if (!going) return false;
+    batch.push(going);
+    return batch.length < size || flush();
+  };
+  const free: TellGroup = async ({ transport }, message, last, note) => {
+    const sending = await open(last.place);
+    const own = transport === run.letters.transport;
+    const [outcome] = own ? [] : await transport.publish([message]);
+    if (outcome && !outcome.stored) throw outcome.error;
+    await sending.send(own ? [message] : [], [[last, note]], run.options.signal);
   };
   try {
     for await (const { stored, matches } of run.read()) {
       const { parkedKey } = stored.facts;
       if (!matches && parkedKey === undefined) continue;
       await open(stored.place);
-      if (parkedKey !== undefined) await run.collect(stored, matches);
-      else if (await isMeant(run, stored)) await add(stored);
+      if (parkedKey !== undefined) await collect(run, stored, matches);
+      else await add(stored);
     }
     await flush();
     for (const key of run.keys.values()) {
-      const before = run.counts.redriven;
-      const letters: StoredLetter[] = [];
-      for (const stored of inOrder(key)) if (await isMeant(run, stored)) letters.push(stored);
-      for (const stored of letters) await add(stored);
-      await flush();
-      if (!key.open && run.counts.redriven - before === letters.length) await run.release(key);
+      const all = await sendInOrder(run, key, add);
+      if ((await flush()) && all) await release(run, key, free);
     }
   } finally {
     for (const sending of opened.values()) await sending.close().catch(() => undefined);
@@ -67,7 +75,8 @@ async function isMeant({ letters, filter, counts }: RedriveRun, stored: StoredLe
   return meant;
 }
 
-async function send(run: RedriveRun, open: NotedSending, going: readonly Going[]): Promise<void> {
+/** Answers whether all are stored. */
+async function send(run: RedriveRun, open: NotedSending, going: readonly Going[]): Promise<boolean> {
   const { letters, counts, options } = run;
   const { signal } = options;
   await run.pace.next(going.length, signal);
@@ -90,6 +99,8 @@ async function send(run: RedriveRun, open: NotedSending, going: readonly Going[]
     await open.send(own ? going.map(({ message }) => message) : [], noted("redriven"), signal);
     counts.redriven += going.length;
     for (const each of going) each.end();
+    run.tell();
+    return true;
   } catch (reason) {
     const error = EventError.from(reason);
     for (const each of going) each.end(error);
@@ -98,4 +109,5 @@ async function send(run: RedriveRun, open: NotedSending, going: readonly Going[]
     for (const { stored } of going) run.fail(stored.letter.id, error);
   }
   run.tell();
+  return false;
 }

@@ -106,6 +106,8 @@ const names: Readonly<Record<keyof LetterFacts, string>> = {
 const fields = /* @__PURE__ */ Object.keys(names) as (keyof LetterFacts)[];
 /** So much of an error's message is kept, in UTF-16 units. */
 export const maxMessageLength = 1_024;
+/** As {@link fingerprint} makes them. */
+const letterId = /^[0-9a-z]{28}$/;
 
 /** What is known when a delivery is given up. */
 export interface GivenUp {
@@ -191,7 +193,8 @@ export function readLetter({ headers }: Pick<IncomingMessage, "headers">): Lette
   };
   const id = read("id");
   const destination = read("destination");
-  if (id === undefined || destination === undefined) return undefined;
+  // An id is a key of a store: one that cannot be would fail every list.
+  if (id === undefined || !letterId.test(id) || destination === undefined) return undefined;
   const lane = read("lane") ?? "";
   const position = read("position") ?? "";
   return {
@@ -204,16 +207,22 @@ export function readLetter({ headers }: Pick<IncomingMessage, "headers">): Lette
     lane,
     position,
     group: read("group"),
-    attempts: Number(read("attempts") ?? 0),
+    attempts: countOf(read("attempts")),
     firstFailedAt: read("firstFailedAt") ?? "",
     lastFailedAt: read("lastFailedAt") ?? "",
-    redrives: Number(read("redrives") ?? 0),
+    redrives: countOf(read("redrives")),
     originLane: read("originLane") ?? lane,
     originPosition: read("originPosition") ?? position,
     parkedKey: read("parkedKey"),
     traceparent: read("traceparent"),
     dialect: read("dialect"),
   };
+}
+
+/** What is no count would pass every limit. */
+function countOf(value: string | undefined): number {
+  const count = Number(value ?? 0);
+  return Number.isSafeInteger(count) && count >= 0 ? count : 0;
 }
 
 /** The headers of the message that a letter was made of, without those that meant something to its broker. */

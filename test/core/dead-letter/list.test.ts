@@ -92,6 +92,19 @@ describe("a list of dead letters", () => {
     expect([paged.length, paged]).toEqual([10, whole]);
   });
 
+  test("has a letter that was stored twice in each page that has a copy, by one id", async () => {
+    const { transport, failing, join, place, listed } = await setUp();
+    failing.set("billing", new Set(["a-1", "a-2"]));
+    await join("billing");
+    await place("a-1", "a-2");
+    for await (const { headers, body, key } of transport.read!({ destination: "orders.dlq" })) {
+      await transport.publish([{ destination: "orders.dlq", headers: headers.entries(), body, key }]);
+    }
+    const [first, second] = await listed({}, { limit: 2 });
+    const behind = await listed({}, { after: second!.cursor });
+    expect(behind.map(({ id }) => id)).toEqual([first!.id, second!.id]);
+  });
+
   test("shows one letter, whatever became of it", async () => {
     const { failing, join, place, listed, letters } = await setUp();
     failing.set("billing", new Set(["a-1"]));
