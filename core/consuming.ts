@@ -11,5 +11,14 @@ export type Consuming = Subscriber & Requests & Forwarder;
 /** Makes the consuming half of a bus. */
 export function createConsuming(env: Environment, outbound: Outbound, { publish, send }: Publisher): Consuming {
   const subscriber = createSubscriber(env, publish);
-  return { ...subscriber, ...createRequests(env, outbound, subscriber), ...createForwarder(env, send) };
+  const requests = createRequests(env, outbound, subscriber);
+  return {
+    ...subscriber,
+    ...requests,
+    ...createForwarder(env, send),
+    close(options) {
+      requests.stop();
+      return subscriber.close(options);
+    },
+  };
 }

@@ -174,6 +174,10 @@ export function createDispatcher(
     // Without credit nothing more comes; what runs is waited for, then its verdicts reach the broker.
     closing = true;
     breaker?.stop();
+    for (const { limit, once } of registrations.all()) {
+      limit?.stop();
+      once?.stop();
+    }
     stopping.abort();
     const until = clock.now() + deadlineMs;
     // What a transport would not deliver again is handled to its end.
@@ -203,6 +207,8 @@ export function createDispatcher(
       // The last one stays: what was taken for it is still handled, or given back, while the dispatcher closes.
       if (registrations.size === 1) return 0;
       registrations.remove(registration);
+      registration.limit?.stop();
+      registration.once?.stop();
       return registrations.size;
     },
     start,

@@ -247,7 +247,7 @@ export interface HandlerDelivery<C extends Catalog = Catalog, Tx = undefined> {
   extend(): void;
   /**
    * Fails this attempt, however the handler ends, and asks for the next one after `delayMs`, such as what a server
-   * answered in `Retry-After`. After the last attempt the event is given up. The first call of this and `deadLetter`
+   * answered in `Retry-After`; cut to 2,147,483,647 ms, what timers can keep. After the last attempt the event is given up. The first call of this and `deadLetter`
    * counts, and none after the handler has ended.
    */
   retryAfter(delayMs: number): void;

@@ -16,6 +16,10 @@ export class Registrations {
     return this.#literal.size + this.#patterns.length;
   }
 
+  all(): Registration[] {
+    return [...this.#literal.values(), ...this.#patterns];
+  }
+
   /** One that takes some of the same types. */
   rivalOf(pattern: string): Registration | undefined {
     const rivals = (other: Registration): boolean => overlap(other.pattern, pattern);

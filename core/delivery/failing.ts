@@ -86,7 +86,7 @@ export function createFailing({ clock, report }: Environment, reception: Recepti
       const parkedKey = letters.parks ? delivery.message.key : undefined;
       const given = { delivery, transport, group, reason: why, failure, record, nowMs: clock.now(), parkedKey };
       const id = await letters.store(given, context);
-      if (parkedKey !== undefined) await reception.parked()?.park(delivery, parkedKey, id);
+      if (parkedKey !== undefined) await reception.parked()?.park(delivery, parkedKey, id, why !== "parked");
       reception.count("dead-letter", { reason: why });
       return done(failed, { kind: "ack" });
     } catch (reason) {

@@ -10,8 +10,11 @@ import { type LogState, openLogState } from "./log-state.ts";
 export interface ParkedKeys {
   /** Whether the event of this delivery has to follow. */
   holds(delivery: Delivery): Promise<boolean>;
-  /** An event of the key is set aside as that letter: what comes after it follows. */
-  park(delivery: Delivery, key: string, letter: string): Promise<void>;
+  /**
+   * An event of the key is set aside as that letter: what comes after it follows. `failed`: it failed by itself, and
+   * did not follow another.
+   */
+  park(delivery: Delivery, key: string, letter: string, failed: boolean): Promise<void>;
   /** Everything up to that letter was redriven. The key is free unless something followed since. */
   release(delivery: Delivery, letter: string): Promise<void>;
 }
@@ -20,17 +23,22 @@ export interface ParkedKeys {
 interface Parked {
   /** The last letter of the key. */
   readonly last: string;
-  /** Runs of redriving of which a copy failed: what lies behind it in such a run follows again. */
-  readonly failedRuns: readonly string[];
+  /** The letter of the event that failed last by itself. A copy that was sent without knowing of it follows it. */
+  readonly front: string;
+}
+
+/** A record as it was read. None is kept here: every event of every key is looked at. */
+interface Read {
+  readonly parked: Parked | undefined;
+  /** Where the store counts them. */
+  readonly revision: number;
 }
 
 /** Written by who has the key's lane alone. */
 interface Records {
-  get(key: string, delivery: Delivery): Promise<Parked | undefined>;
-  set(key: string, parked: Parked | undefined): Promise<void>;
+  get(key: string, delivery: Delivery): Promise<Read>;
+  set(key: string, parked: Parked | undefined, before: Read): Promise<void>;
 }
-
-const keptRuns = 16;
 
 /** Opens what is known of the parked keys of a group; the record of a key is kept beside the letters. */
 export async function openParkedKeys(
@@ -48,42 +56,32 @@ export async function openParkedKeys(
     async holds(delivery) {
       const { key, headers } = delivery.message;
       if (key === undefined) return false;
-      const parked = await records.get(nameOf(delivery, key), delivery);
+      const { parked } = await records.get(nameOf(delivery, key), delivery);
       if (!parked) return false;
-      const run = headers.get(redriveHeaders.run);
-      return run === undefined || parked.failedRuns.includes(run);
+      return headers.get(redriveHeaders.front) !== parked.front;
     },
-    async park(delivery, key, letter) {
+    async park(delivery, key, letter, failed) {
       const entry = nameOf(delivery, key);
       const before = await records.get(entry, delivery);
-      const run = delivery.message.headers.get(redriveHeaders.run);
-      const failedRuns = before?.failedRuns ?? [];
-      await records.set(entry, {
-        last: letter,
-        failedRuns: run === undefined || failedRuns.includes(run) ? failedRuns : [...failedRuns, run].slice(-keptRuns),
-      });
+      await records.set(entry, { last: letter, front: failed ? letter : (before.parked?.front ?? letter) }, before);
     },
     async release(delivery, letter) {
       const { key } = delivery.message;
       if (key === undefined) return;
       const entry = nameOf(delivery, key);
-      const parked = await records.get(entry, delivery);
-      if (parked?.last === letter) await records.set(entry, undefined);
+      const before = await records.get(entry, delivery);
+      if (before.parked?.last === letter) await records.set(entry, undefined, before);
     },
   };
 }
 
 function byStore(store: StateStore): Records {
-  const revisions = new Map<string, number>();
   return {
     async get(key) {
       const entry = await store.get(key);
-      revisions.set(key, entry?.revision ?? 0);
-      return entry && (JSON.parse(entry.value) as Parked);
+      return { parked: entry && (JSON.parse(entry.value) as Parked), revision: entry?.revision ?? 0 };
     },
-    async set(key, parked) {
-      const revision = revisions.get(key) ?? 0;
-      revisions.delete(key);
+    async set(key, parked, { revision }) {
       const done = parked
         ? await store.put(key, JSON.stringify(parked), revision)
         : (await store.delete(key, revision)) || undefined;
@@ -109,7 +107,7 @@ async function byLog(letters: DeadLetters): Promise<Records> {
       }
       await reading;
       const value = state.get(key);
-      return value === undefined ? undefined : (JSON.parse(value) as Parked);
+      return { parked: value === undefined ? undefined : (JSON.parse(value) as Parked), revision: 0 };
     },
     set: (key, parked) => state.put(key, parked ? JSON.stringify(parked) : null),
   };

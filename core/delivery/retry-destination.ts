@@ -64,7 +64,7 @@ export async function openRetryDestination(
         ...[redriveHeaders.originLane, headers.get(redriveHeaders.originLane) ?? lane],
         ...[redriveHeaders.originPosition, headers.get(redriveHeaders.originPosition) ?? position],
       ];
-      for (const name of [redriveHeaders.count, redriveHeaders.run, redriveHeaders.letter]) {
+      for (const name of [redriveHeaders.count, redriveHeaders.front, redriveHeaders.letter]) {
         const value = headers.get(name);
         if (value !== undefined) sent.push(name, value);
       }
