@@ -7,6 +7,7 @@ const edges = "test/core/delivery/breaker-edges.test.ts";
 const renewals = "test/core/delivery/claim-renewals.test.ts";
 const requests = "test/core/requests.test.ts";
 const timeLimit = "test/core/delivery/time-limit.test.ts";
+const parkedMemory = "test/core/delivery/parked-memory.test.ts";
 const hostile = "test/core/delivery/hostile-copies.test.ts";
 const longWaits = "test/core/delivery/long-waits.test.ts";
 const letters = "test/core/delivery/dead-letters.test.ts";
@@ -392,5 +393,13 @@ export const retryControls: readonly Control[] = [
     from: "if (request) throw requested(request);",
     to: "",
     tests: [requests],
+  },
+  {
+    id: "letters.no-key-kept",
+    guard: "a key that is not parked is not remembered",
+    file: "core/delivery/parked-keys.ts",
+    from: "  return {\n    async get(key) {\n      const entry = await store.get(key);\n",
+    to: "  const kept = new Map<string, unknown>();\n  return {\n    async get(key) {\n      const entry = await store.get(key);\n      kept.set(key, entry);\n",
+    tests: [parkedMemory],
   },
 ];
