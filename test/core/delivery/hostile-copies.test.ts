@@ -68,6 +68,18 @@ describe("headers of the retry destination that a foreign client wrote", () => {
     expect(calls.map(([id]) => id)).toEqual(["x"]);
   });
 
+  test("keep no event from its letter", async () => {
+    const { clock, foreign, memory, listen } = setUp();
+    await listen(() => {
+      throw new Error("no");
+    });
+    await foreign("orders.retry", "x", retried("0", record({ count: 2, firstMs: 1e300, lastMs: 1 })));
+    await clock.advance(1_000_000);
+    let letters = 0;
+    for await (const _ of memory.read!({ destination: "orders.dlq" })) letters++;
+    expect(letters).toBe(1);
+  });
+
   test("delay an event no longer than a policy could", async () => {
     const { clock, foreign, calls, listen } = setUp();
     await listen();
