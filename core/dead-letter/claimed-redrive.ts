@@ -1,9 +1,10 @@
 import { EventError } from "../errors.ts";
 import { createHeldClaims, type HeldClaims } from "./held-claims.ts";
+import { isAsked } from "./letter-filter.ts";
 import type { Noted } from "./letter-notes.ts";
 import type { StoredLetter } from "./letter-view.ts";
 import { collect, release, sendInOrder, type TellGroup } from "./parked-letters.ts";
-import { type Going, isAsked, type RedriveRun } from "./redrive-run.ts";
+import type { Going, RedriveRun } from "./redrive-run.ts";
 import { recognising, type Target } from "./target.ts";
 
 const usualConcurrency = 64;

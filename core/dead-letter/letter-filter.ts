@@ -59,6 +59,11 @@ export function letterTest(filter: LetterFilter): LetterTest {
   };
 }
 
+/** Whether a filter means letters of that status. */
+export function isAsked({ status = "waiting" }: LetterFilter, found: LetterStatus): boolean {
+  return [status].flat().includes(found);
+}
+
 function timeOf(name: string, time: string | Date | undefined): number | undefined {
   if (time === undefined) return undefined;
   const ms = time instanceof Date ? time.getTime() : Date.parse(time);

@@ -1,8 +1,9 @@
 import { EventError } from "../errors.ts";
 import type { OutgoingMessage } from "../message.ts";
+import { isAsked } from "./letter-filter.ts";
 import type { Noted } from "./letter-notes.ts";
 import type { LetterNote, LetterStatus, StoredLetter } from "./letter-view.ts";
-import { isAsked, type RedriveRun } from "./redrive-run.ts";
+import type { RedriveRun } from "./redrive-run.ts";
 import { releaseMessage } from "./redriven-copy.ts";
 import { type Target, targetOf } from "./target.ts";
 

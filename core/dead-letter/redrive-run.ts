@@ -4,7 +4,7 @@ import type { OutgoingMessage } from "../message.ts";
 import { endSpan } from "../telemetry/tracing.ts";
 import type { PublishOutcome } from "../transport.ts";
 import type { LetterFilter } from "./letter-filter.ts";
-import type { LetterNote, LetterStatus, StoredLetter } from "./letter-view.ts";
+import type { LetterNote, StoredLetter } from "./letter-view.ts";
 import type { Letters, Read } from "./letters.ts";
 import { createPace, type Pace } from "./pace.ts";
 import { keyName, type ParkedLetters } from "./parked-letters.ts";
@@ -150,9 +150,4 @@ export class RedriveRun {
   #targetOf({ facts }: StoredLetter): Target {
     return targetOf(this.letters.env, this.letters.allowed, facts, this.options.to);
   }
-}
-
-/** Whether a filter means letters of that status. */
-export function isAsked({ status = "waiting" }: LetterFilter, found: LetterStatus): boolean {
-  return [status].flat().includes(found);
 }

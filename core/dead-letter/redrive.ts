@@ -1,11 +1,11 @@
 import type { EventError } from "../errors.ts";
 import type { CloudEvent } from "../event.ts";
 import { redriveByClaims } from "./claimed-redrive.ts";
-import type { LetterFilter } from "./letter-filter.ts";
+import { isAsked, type LetterFilter } from "./letter-filter.ts";
 import type { Letter, StoredLetter } from "./letter-view.ts";
 import type { Letters } from "./letters.ts";
 import { collect, sendInOrder } from "./parked-letters.ts";
-import { isAsked, RedriveRun } from "./redrive-run.ts";
+import { RedriveRun } from "./redrive-run.ts";
 import type { RedriveTarget } from "./target.ts";
 import { redriveByTransactions } from "./transactional-redrive.ts";
 

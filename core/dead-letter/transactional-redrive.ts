@@ -1,8 +1,9 @@
 import { EventError } from "../errors.ts";
+import { isAsked } from "./letter-filter.ts";
 import type { NotedSending } from "./letter-notes.ts";
 import type { LetterNote, StoredLetter } from "./letter-view.ts";
 import { collect, release, sendInOrder, type TellGroup } from "./parked-letters.ts";
-import { type Going, isAsked, type RedriveRun } from "./redrive-run.ts";
+import type { Going, RedriveRun } from "./redrive-run.ts";
 
 /** Most letters of one transaction: what a run that fails has to send again. */
 const batchLetters = 100;
