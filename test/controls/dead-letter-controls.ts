@@ -77,8 +77,8 @@ export const deadLetterControls: readonly Control[] = [
     id: "redrive.own-dedup-id",
     guard: "a copy has a dedup id of its own",
     file: "core/dead-letter/redriven-copy.ts",
-    from: "const dedupId = `redrive:${count}:${facts.id}`;",
-    to: 'const dedupId = "redrive";',
+    from: "const dedupId = ",
+    to: 'const dedupId = true ? "redrive" : ',
     tests: [redrive],
   },
   {
@@ -245,8 +245,8 @@ export const deadLetterControls: readonly Control[] = [
     id: "redrive.fence-by-place",
     guard: "a run fences those of its own destinations",
     file: "core/dead-letter/letter-notes.ts",
-    from: "const open = await transport.openTransactions!(`waybill-redrive-${place}`);",
-    to: 'const open = await transport.openTransactions!("waybill-redrive");',
+    from: "await transport.openTransactions!(",
+    to: 'await transport.openTransactions!("waybill-redrive" ?? ',
     tests: [once],
   },
   {

@@ -3,6 +3,7 @@ import type { Control } from "./control.ts";
 const attempts = "test/core/delivery/attempts.test.ts";
 const backoff = "test/core/delivery/backoff.test.ts";
 const breaker = "test/core/delivery/handler-breaker.test.ts";
+const closing = "test/core/delivery/closing-timers.test.ts";
 const edges = "test/core/delivery/breaker-edges.test.ts";
 const renewals = "test/core/delivery/claim-renewals.test.ts";
 const requests = "test/core/requests.test.ts";
@@ -401,5 +402,21 @@ export const retryControls: readonly Control[] = [
     from: "  return {\n    async get(key) {\n      const entry = await store.get(key);\n",
     to: "  const kept = new Map<string, unknown>();\n  return {\n    async get(key) {\n      const entry = await store.get(key);\n      kept.set(key, entry);\n",
     tests: [parkedMemory],
+  },
+  {
+    id: "retry.stopped-at-close",
+    guard: "limits and claims of a subscription stop with it",
+    file: "core/dispatch.ts",
+    from: "for (const { limit, once } of registrations.all()) {",
+    to: "for (const { limit, once } of registrations.all().slice(0, 0)) {",
+    tests: [closing],
+  },
+  {
+    id: "retry.stopped-responders",
+    guard: "claims of responders stop with their bus",
+    file: "core/consuming.ts",
+    from: "requests.stop();",
+    to: "",
+    tests: [closing],
   },
 ];
