@@ -71,7 +71,7 @@ const blocks = {
   e2e: { budgetMin: 8, needs: allItems, run: () => vitest("e2e", 30 * minuteMs) },
   conformance: { budgetMin: 16, needs: allItems, run: conformance },
   controls: {
-    budgetMin: 6,
+    budgetMin: 12,
     needs: ["packages"],
     run: () => command("npm run controls", "npm", ["run", "--silent", "controls"], { timeoutMs: 20 * minuteMs }),
   },
