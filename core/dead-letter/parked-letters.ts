@@ -13,7 +13,7 @@ export interface ParkedLetters {
   readonly waiting: { readonly stored: StoredLetter; readonly meant: boolean }[];
   /** The last of the key, whatever was noted of it. */
   last: StoredLetter;
-  /** The letter of the event that failed last by itself, and did not follow another. */
+  /** The last letter of an event that failed by itself, or of a copy that followed: see `ParkedKeys`. */
   front: string;
 }
 
@@ -32,7 +32,7 @@ export async function collect(run: RedriveRun, stored: StoredLetter, matches: bo
   const entry = run.keys.get(name) ?? { waiting: [], last: stored, front: stored.letter.id };
   run.keys.set(name, entry);
   entry.last = stored;
-  if (stored.facts.reason !== "parked") entry.front = stored.letter.id;
+  if (stored.facts.reason !== "parked" || stored.facts.redrives > 0) entry.front = stored.letter.id;
   const status = await run.letters.statusOf(stored);
   const meant = matches && (status === "redriving" || isAsked(run.filter, status));
   if (meant || isOpen(status)) entry.waiting.push({ stored, meant });

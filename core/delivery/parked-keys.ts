@@ -23,7 +23,10 @@ export interface ParkedKeys {
 interface Parked {
   /** The last letter of the key. */
   readonly last: string;
-  /** The letter of the event that failed last by itself. A copy that was sent without knowing of it follows it. */
+  /**
+   * The last letter of an event that failed by itself, or of a copy that followed. A copy that was sent without knowing
+   * of it follows it.
+   */
   readonly front: string;
 }
 
@@ -63,7 +66,9 @@ export async function openParkedKeys(
     async park(delivery, key, letter, failed) {
       const entry = nameOf(delivery, key);
       const before = await records.get(entry, delivery);
-      await records.set(entry, { last: letter, front: failed ? letter : (before.parked?.front ?? letter) }, before);
+      // A copy that follows once more stands behind later events: a run may have read those, and not it.
+      const again = failed || delivery.message.headers.get(redriveHeaders.count) !== undefined;
+      await records.set(entry, { last: letter, front: again ? letter : (before.parked?.front ?? letter) }, before);
     },
     async release(delivery, letter) {
       const { key } = delivery.message;

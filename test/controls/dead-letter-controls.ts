@@ -125,7 +125,7 @@ export const deadLetterControls: readonly Control[] = [
     id: "redrive.parked-again",
     guard: "behind a copy that failed again the rest of its run follows",
     file: "core/delivery/parked-keys.ts",
-    from: "front: failed ? letter : (before.parked?.front ?? letter)",
+    from: "front: again ? letter : (before.parked?.front ?? letter)",
     to: "front: before.parked?.front ?? letter",
     tests: [redrive],
   },
@@ -352,5 +352,13 @@ export const deadLetterControls: readonly Control[] = [
     from: "const told = async (): Promise<void> => onProgress({ ...this.counts });",
     to: "const told = (): Promise<void> => Promise.resolve(onProgress({ ...this.counts }));",
     tests: [hostile],
+  },
+  {
+    id: "redrive.parked-known",
+    guard: "a copy passes only if its run has read every copy that was set aside again",
+    file: "core/delivery/parked-keys.ts",
+    from: "const again = failed || delivery.message.headers.get(redriveHeaders.count) !== undefined;",
+    to: "const again = failed;",
+    tests: [parked],
   },
 ];

@@ -118,6 +118,31 @@ describe("what followed a failed event does not overtake it", () => {
     expect(handled).toEqual(ids);
   });
 
+  test("where a run has read a part of what an earlier run's copies came to", async () => {
+    const { clock, failing, handled, letters, transport } = await parkedSetUp();
+    failing.set("g", new Set(["k-1"]));
+    const read = transport.read!;
+    /** Redrives by a reading of the letters that ends before some of them are stored. */
+    const redriveWithout = async (...hidden: number[]): Promise<void> => {
+      transport.read = async function* (options) {
+        let at = 0;
+        for await (const message of read.call(transport, options)) if (!hidden.includes(at++)) yield message;
+      };
+      await letters.redrive();
+      transport.read = read;
+      await pass(clock, 1_000);
+    };
+    // Stored are the letters of k-1, k-2 and k-3: the copy of k-1 fails, and that of k-2 follows it behind k-3.
+    await redriveWithout(2);
+    failing.clear();
+    // So does a run that begins in between: it has read k-3 and k-1, and not k-2.
+    await redriveWithout(4);
+    expect(handled.get("g")).toEqual([]);
+    await letters.redrive();
+    await pass(clock, 1_000);
+    expect(handled.get("g")).toEqual(["k-1", "k-2", "k-3"]);
+  });
+
   test("where nobody knows whether the first was sent, in a log", async () => {
     const { clock, memory, failing, handled, queue, place, redrive } = await logSetUp();
     failing.add("a");
