@@ -66,8 +66,8 @@ function pageOf(found) {
     for (const { on, figures } of own) {
       lines.push(
         `- **${on}**: ${Object.entries(figures)
-          .map(([name, value]) => `${name} ${value}`)
-          .join(", ")}`,
+          .map(([name, value]) => `${name}: ${value}`)
+          .join("; ")}`,
       );
     }
   }
