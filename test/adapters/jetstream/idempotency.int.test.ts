@@ -95,7 +95,7 @@ test("a group handles an event once, also when its acknowledgement was lost", as
   const store = jetstreamIdempotency({ transport });
   const published = await bus.publish("orders.placed", { n: 1 });
   // As a member would leave it that died between its commit and its acknowledgement.
-  const name = JSON.stringify(["billing", "orders.placed", "/shop", published.id]);
+  const name = ["billing", "orders.placed", "id", "/shop", published.id].join("\n");
   const claim = await store.claim(name, { leaseMs: 10_000 });
   if (claim.state === "claimed") await store.commit(name, claim.token, { keepMs: 60_000 });
   await bus.subscribe("orders.placed", (event) => void handled.push(event.id), {
