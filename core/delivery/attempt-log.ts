@@ -33,7 +33,8 @@ export interface AttemptLog {
 
 /** Beyond this the oldest is forgotten; where state is shared it can be looked up again. */
 const maxKnown = 65_536;
-const nothing: AttemptRecord = { count: 0, firstMs: 0, lastMs: 0, code: "", message: "", crashes: 0 };
+/** Of what failed never, as far as known. */
+export const noAttempts: AttemptRecord = { count: 0, firstMs: 0, lastMs: 0, code: "", message: "", crashes: 0 };
 
 interface Known {
   readonly attempt: number;
@@ -75,9 +76,6 @@ export function readRecord(text: string): AttemptRecord | undefined {
   if (typeof code !== "string" || typeof message !== "string") return undefined;
   return gaveUp === undefined || typeof gaveUp === "string" ? (given as AttemptRecord) : undefined;
 }
-
-/** Of what failed never, as far as known. */
-export const noAttempts: AttemptRecord = nothing;
 
 /**
  * Makes the log of a group. `open` gives the store that its members share, where the transport has one; without it a
@@ -126,12 +124,12 @@ export function createAttemptLog(
     try {
       if (!record) {
         const entry = await (await store()).get(keyOf(delivery));
-        record = entry ? readRecord(entry.value) : nothing;
+        record = entry ? readRecord(entry.value) : noAttempts;
         if (!record) throw new EventError("malformed-message", "the record of an event's attempts is none");
       }
     } catch (reason) {
       report(reason);
-      record = nothing;
+      record = noAttempts;
     }
     remember(delivery, attempt, record);
     await share(delivery, { ...record, crashes: record.crashes + 1 });
@@ -145,7 +143,7 @@ export function createAttemptLog(
       // Another member may have tried it in between.
       const record = before?.attempt === attempt - 1 ? before.record : undefined;
       if (open) return lookUp(delivery, attempt, record);
-      return record ?? { ...nothing, count: attempt - 1 };
+      return record ?? { ...noAttempts, count: attempt - 1 };
     },
     again(delivery, attempt, record) {
       remember(delivery, attempt, record);

@@ -152,10 +152,10 @@ export function letterFacts(given: GivenUp, traceparent: string | undefined): Le
   };
 }
 
-/** Headers come from the network: what is no count counts for nothing. */
+/** Headers come from the network: what is no count would pass every limit, and counts for nothing. */
 function wholeNumber(text: string | undefined): number {
-  const value = Number(text ?? 0);
-  return Number.isSafeInteger(value) && value >= 0 ? value : 0;
+  const count = Number(text ?? 0);
+  return Number.isSafeInteger(count) && count >= 0 ? count : 0;
 }
 
 function nameOf(cause: unknown): string | undefined {
@@ -207,22 +207,16 @@ export function readLetter({ headers }: Pick<IncomingMessage, "headers">): Lette
     lane,
     position,
     group: read("group"),
-    attempts: countOf(read("attempts")),
+    attempts: wholeNumber(read("attempts")),
     firstFailedAt: read("firstFailedAt") ?? "",
     lastFailedAt: read("lastFailedAt") ?? "",
-    redrives: countOf(read("redrives")),
+    redrives: wholeNumber(read("redrives")),
     originLane: read("originLane") ?? lane,
     originPosition: read("originPosition") ?? position,
     parkedKey: read("parkedKey"),
     traceparent: read("traceparent"),
     dialect: read("dialect"),
   };
-}
-
-/** What is no count would pass every limit. */
-function countOf(value: string | undefined): number {
-  const count = Number(value ?? 0);
-  return Number.isSafeInteger(count) && count >= 0 ? count : 0;
 }
 
 /** The headers of the message that a letter was made of, without those that meant something to its broker. */
