@@ -8,6 +8,7 @@ const read = "test/adapters/kafka/read.test.ts";
 const transactions = "test/adapters/kafka/transactions.test.ts";
 const provided = "test/adapters/kafka/ensure-topic.test.ts";
 const confluent = "test/adapters/kafka/confluent-driver.test.ts";
+const closed = "test/adapters/kafka/confluent-closed.test.ts";
 const platformaticTransactions = "test/adapters/kafka/platformatic-transactions.test.ts";
 const membership = "test/adapters/kafka/classic-membership.test.ts";
 
@@ -416,6 +417,22 @@ export const kafkaControls: readonly Control[] = [
     from: "partition: 0, offset: 0 }",
     to: "partition: 0, offset: -1 }",
     tests: [confluent],
+  },
+  {
+    id: "kafka.closed-connection-lets-go",
+    guard: "a closed client keeps nothing of who listened, though its native side keeps its callbacks",
+    file: "adapters/kafka/confluent/connection.ts",
+    from: "this.events = undefined;",
+    to: "",
+    tests: [closed],
+  },
+  {
+    id: "kafka.last-poll-lets-go",
+    guard: "what the last poll failed with keeps nobody who polled",
+    file: "adapters/kafka/confluent/consumer.ts",
+    from: "this.#membership.polling = polling.then(nothing, nothing);",
+    to: "this.#membership.polling = polling as Promise<never>;",
+    tests: [closed],
   },
   {
     id: "kafka.ensure-verifies",

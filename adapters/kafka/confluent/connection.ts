@@ -11,19 +11,23 @@ const probeMs = 1_000;
  * Connects a client and watches its connection. librdkafka says when all brokers are down and never when one is back:
  * a metadata request each second finds out.
  */
-export class Connection {
+export class Connection<Events extends ConnectionEvents = ConnectionEvents> {
+  /**
+   * Until it is closed. The client's native side keeps its callbacks as long as the process lives: they tell what
+   * happens through this alone, or every handler that ever listened would be kept with them.
+   */
+  events: Events | undefined;
   readonly #client: VendorClient;
   readonly #options: ConfluentDriverOptions;
-  readonly #events: ConnectionEvents;
   #refused: VendorError | undefined;
   #insecure = false;
   #open = false;
   #down = false;
 
-  constructor(client: VendorClient, options: ConfluentDriverOptions, events: ConnectionEvents) {
+  constructor(client: VendorClient, options: ConfluentDriverOptions, events: Events) {
+    this.events = events;
     this.#client = client;
     this.#options = options;
-    this.#events = events;
     client.on("event.error", (error) => this.#onError(error));
     // A token that was not to be had is thrown by the client where nobody listens.
     client.on("error", (error) => {
@@ -70,9 +74,10 @@ export class Connection {
     }
   }
 
-  /** Ends the watch. */
+  /** Ends the watch: nothing more is told. */
   close(): void {
     this.#open = false;
+    this.events = undefined;
   }
 
   metadata(topic: string, timeoutMs: number): Promise<VendorMetadata> {
@@ -88,11 +93,11 @@ export class Connection {
     if (error.code === code.allBrokersDown || /all broker connections are down/i.test(error.message)) {
       if (this.#down) return;
       this.#down = true;
-      this.#events.disconnected(toEventError(error, "Kafka is out of reach", "unreachable"));
+      this.events?.disconnected(toEventError(error, "Kafka is out of reach", "unreachable"));
       void this.#probe();
     } else if (!this.#down && error.code !== code.transport && error.code !== code.timedOutLocally) {
       // A lost connection or a request that is sent again is repaired by the client and worth nobody's attention.
-      this.#events.failed(toEventError(error, "Kafka's client reports"));
+      this.events?.failed(toEventError(error, "Kafka's client reports"));
     }
   }
 
@@ -106,7 +111,7 @@ export class Connection {
       );
       if (!answered || !this.#open) continue;
       this.#down = false;
-      this.#events.connected();
+      this.events?.connected();
     }
   }
 }

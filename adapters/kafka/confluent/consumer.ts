@@ -25,6 +25,8 @@ import {
 // A poll holds one of libuv's four threads for as long as it waits.
 const pollMs = 100;
 
+const nothing = (): void => undefined;
+
 /** Opens librdkafka's raw consumer. The KafkaJS layer above it commits, pauses and batches in ways of its own. */
 export async function openConsumer(
   vendor: Vendor,
@@ -52,7 +54,7 @@ export async function openConsumer(
   // A probe that was still waiting when partitions are assigned would take the first record, and nobody would get it.
   await probes;
   const starts = new StartPositions(client, source);
-  const membership = new Membership(client, starts, events);
+  const membership = new Membership(client, starts, connection);
   client.setDefaultIsTimeoutOnlyForFirstMessage(true);
   try {
     const partitions = await starts.open(connection);
@@ -89,7 +91,8 @@ class ConfluentConsumer implements KafkaConsumer {
 
   poll(max: number): Promise<readonly IncomingRecord[]> {
     const polling = this.#poll(max);
-    this.#membership.polling = polling;
+    // When it ends, not with what: this outlives the consumer, and an error's stack would keep who polled.
+    this.#membership.polling = polling.then(nothing, nothing);
     return polling;
   }
 

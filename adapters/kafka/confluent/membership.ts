@@ -1,5 +1,6 @@
 import type { AssignedPartition, ConsumerEvents, TopicPartition } from "../driver.ts";
 import { rest } from "../rest.ts";
+import type { Connection } from "./connection.ts";
 import { code, toEventError } from "./errors.ts";
 import type { StartPositions } from "./positions.ts";
 import type { VendorConsumer, VendorError, VendorPartition } from "./vendor.ts";
@@ -13,19 +14,19 @@ const settleMs = 100;
 
 /** Answers rebalances one after the other, each only when the work it takes away has been drained. */
 export class Membership {
-  /** The poll under way, if any. */
-  polling: Promise<unknown> = Promise.resolve();
+  /** Resolves when the poll under way, if any, has ended. */
+  polling: Promise<void> = Promise.resolve();
   readonly #client: VendorConsumer;
   readonly #starts: StartPositions;
-  readonly #events: ConsumerEvents;
+  readonly #connection: Connection<ConsumerEvents>;
   #turn: Promise<void> = Promise.resolve();
   /** Partitions assigned and not taken back. */
   #held = 0;
 
-  constructor(client: VendorConsumer, starts: StartPositions, events: ConsumerEvents) {
+  constructor(client: VendorConsumer, starts: StartPositions, connection: Connection<ConsumerEvents>) {
     this.#client = client;
     this.#starts = starts;
-    this.#events = events;
+    this.#connection = connection;
   }
 
   onRebalance(error: VendorError, list: readonly VendorPartition[]): void {
@@ -34,7 +35,7 @@ export class Membership {
     const partitions = list.map(({ topic, partition }) => ({ topic, partition }));
     this.#turn = this.#turn
       .then(() => (error.code === code.assign ? this.#assign(partitions) : this.#revoke(partitions, lost)))
-      .catch((cause: unknown) => this.#events.failed(toEventError(cause, "A rebalance failed")));
+      .catch((cause: unknown) => this.#connection.events?.failed(toEventError(cause, "A rebalance failed")));
   }
 
   /** Every partition, for good. */
@@ -43,19 +44,19 @@ export class Membership {
     this.#client.assign(
       assigned.map(({ topic, partition, start }) => ({ topic, partition, offset: start ?? beginning })),
     );
-    this.#events.assigned(assigned.map((each) => ({ ...each, uncommitted: false })));
+    this.#connection.events?.assigned(assigned.map((each) => ({ ...each, uncommitted: false })));
   }
 
   async #assign(partitions: readonly TopicPartition[]): Promise<void> {
     const assigned = await this.#starts.of(partitions).catch((cause: unknown): AssignedPartition[] => {
       // Unanswered, the group would stand still: librdkafka looks the positions up once more by itself.
-      this.#events.failed(toEventError(cause, "Kafka did not tell the group's offsets"));
+      this.#connection.events?.failed(toEventError(cause, "Kafka did not tell the group's offsets"));
       return partitions.map((each) => ({ ...each, uncommitted: false }));
     });
     // A poll begun under an earlier assignment may hold records from beyond the position where this one begins.
-    await this.polling.catch(() => undefined);
+    await this.polling;
     const list = assigned.map(vendorPartition);
-    this.#events.assigned(assigned);
+    this.#connection.events?.assigned(assigned);
     if (this.#cooperative) this.#client.incrementalAssign(list);
     else this.#client.assign(list);
     this.#held += list.length;
@@ -65,7 +66,7 @@ export class Membership {
 
   async #revoke(partitions: readonly TopicPartition[], lost: boolean): Promise<void> {
     try {
-      await this.#events.revoking(partitions, lost);
+      await this.#connection.events?.revoking(partitions, lost);
     } finally {
       if (this.#cooperative) this.#client.incrementalUnassign(partitions);
       else this.#client.unassign();

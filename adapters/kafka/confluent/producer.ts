@@ -19,10 +19,10 @@ export async function openProducer(
     else report.stored(partition, offset);
   };
   const client = new vendor.Producer({ ...global, dr_cb: onReport }, topic);
-  client.on("event.error", (error) => {
-    if (error.isFatal) events.fatal(toEventError(error, "Kafka's producer failed for good"));
-  });
   const connection = new Connection(client, options, events);
+  client.on("event.error", (error) => {
+    if (error.isFatal) connection.events?.fatal(toEventError(error, "Kafka's producer failed for good"));
+  });
   await connection.open(() => client.poll());
   // On a timer of the event loop reports would come up to an interval later, and cost it more.
   client.setPollInBackground(true);
