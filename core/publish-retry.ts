@@ -15,9 +15,7 @@ export function createPublishRetry({ clock, ids, report }: Environment, send: Pu
   /** What the policy says. Where functions of the user's throw, what became of the event is told all the same. */
   function decide(plan: Plan, policy: RetryPolicy, failures: Failures, failure: EventError, nowMs: number): Decision {
     try {
-      const decision = policy.decide(failures, failure, nowMs);
-      if (decision.kind === "give-up" || decision.delayMs >= 0) return decision;
-      throw new EventError("invalid-option", `retry.backoff: at least 0 ms, not ${decision.delayMs}`);
+      return policy.decide(failures, failure, nowMs);
     } catch (reason) {
       report(EventError.from(reason, "invalid-option"), { transport: plan.name });
       return { kind: "give-up", because: "not-retryable" };

@@ -139,7 +139,7 @@ export function createFailing({ clock, report }: Environment, reception: Recepti
     const delayMs = request?.delayMs ?? (decision.kind === "retry" ? decision.delayMs : 0);
     if (decision.kind === "retry" || (request && record.count < policy.attempts)) {
       reception.count("retry", {});
-      return retry(now, policy.maxInPlaceMs, policy.escalate, delayMs, record);
+      return retry(now, policy, delayMs);
     }
     return giveUp(whyGivenUp(failure, failed, decision), failure, now);
   }
@@ -152,9 +152,7 @@ export function createFailing({ clock, report }: Environment, reception: Recepti
   ): Decision {
     const { record } = failed;
     try {
-      const decision = policy.decide(record, failure, clock.now());
-      if (decision.kind === "give-up" || decision.delayMs >= 0) return decision;
-      throw new EventError("invalid-option", `retry.backoff: at least 0 ms, not ${decision.delayMs}`);
+      return policy.decide(record, failure, clock.now());
     } catch (reason) {
       tell(EventError.from(reason, "handler-failed"), failed);
       return record.count < policy.attempts
@@ -164,25 +162,23 @@ export function createFailing({ clock, report }: Environment, reception: Recepti
   }
 
   function retry(
-    failed: Failed,
-    maxInPlaceMs: number,
-    escalate: boolean,
+    failed: Failed & { readonly record: AttemptRecord },
+    { maxInPlaceMs, escalate }: RetryPolicy,
     delayMs: number,
-    record: AttemptRecord,
   ): RunResult | Promise<RunResult> {
+    const { delivery, record } = failed;
     const held = reception.holdsUp;
     const retries = reception.retries();
     if (held && escalate && retries && delayMs > maxInPlaceMs) {
-      const { delivery } = failed;
       return retries.move(delivery, record, delayMs).then(
         () => done(failed, { kind: "ack" }),
         (reason) => {
           tell(EventError.from(reason), failed);
-          return postpone(failed, maxInPlaceMs, record);
+          return postpone(failed, maxInPlaceMs);
         },
       );
     }
-    return postpone(failed, held ? Math.min(delayMs, maxInPlaceMs) : delayMs, record);
+    return postpone(failed, held ? Math.min(delayMs, maxInPlaceMs) : delayMs);
   }
 
   function later(reason: unknown, failed: Failed): RunResult | Promise<RunResult> {

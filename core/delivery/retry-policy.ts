@@ -57,7 +57,7 @@ export interface RetryPolicy {
   readonly timeoutMs: number | undefined;
   readonly maxInPlaceMs: number;
   readonly escalate: boolean;
-  /** `failures` includes the one at hand. */
+  /** `failures` includes the one at hand. Throws what the user's functions throw, and `invalid-option` for no time. */
   decide(failures: Failures, error: EventError, nowMs: number): Decision;
 }
 
@@ -96,6 +96,7 @@ export function createRetryPolicy(options: RetryOptions, defaultAttempts: number
       if (count >= attempts) return { kind: "give-up", because: "attempts-exhausted" };
       // A longer wait would be none at all.
       const delayMs = Math.min(longestWaitMs, backoff(count));
+      if (!(delayMs >= 0)) throw refused("backoff: at least 0 ms", delayMs);
       if (maxElapsedMs !== undefined && nowMs + delayMs - firstMs > maxElapsedMs) {
         return { kind: "give-up", because: "attempts-exhausted" };
       }
