@@ -52,8 +52,9 @@ export function createBatchReceiver({
   const { binding, system } = capabilities;
 
   return async (batch) => {
-    const startedMs = clock.now();
-    metrics()?.inFlight.add(batch.length);
+    const measured = metrics();
+    measured?.inFlight.add(batch.length);
+    const startedMs = measured && clock.now();
     const read = await Promise.all(batch.map(readOne));
     const views = await handle(read);
     /** By key, what failed and comes again: later deliveries of the key come again behind it. */
@@ -173,23 +174,23 @@ export function createBatchReceiver({
     { run, event, registration, rejecting, failure, record, over }: Read,
     view: EntryView | undefined,
     repeating: Map<unknown, EventError>,
-    startedMs: number,
+    startedMs: number | undefined,
   ): BatchResult | Promise<BatchResult> {
     const { delivery, attempt, key } = run;
     if (over) {
-      metrics()?.inFlight.add(-1);
+      if (startedMs !== undefined) metrics()?.inFlight.add(-1);
       reception.breaker()?.inconclusive();
       return over.result;
     }
     if (registration && !view) {
-      metrics()?.inFlight.add(-1);
+      if (startedMs !== undefined) metrics()?.inFlight.add(-1);
       reception.breaker()?.inconclusive();
       return undefined; // another owner's
     }
     // What never reached the handler waits for nothing.
     const before = registration ? repeating.get(key) : undefined;
     const reason = before ?? failure ?? view?.failure ?? (view?.request && requested(view.request));
-    const count = (): void => countDelivery(reception, delivery, event, reason?.code, startedMs, clock.now());
+    const count = (): void => countDelivery(reception, delivery, event, reason?.code, startedMs, clock);
     if (before) {
       // It did not count, and so its process did not die with it.
       if (record) void reception.attempts.again(delivery, attempt, record);

@@ -137,7 +137,7 @@ export function createDispatcher(
   function deliver(delivery: Delivery): void {
     // A wildcard also reaches dead letters and retries, which only their literal names may.
     const { destination } = delivery.message;
-    if (setAside.test(destination) && !literal.has(destination)) {
+    if (!literal.has(destination) && setAside.test(destination)) {
       reception.settling(delivery.settle({ kind: "ack" }), delivery);
       subscription?.credit(1);
     } else scheduler.add(services?.retries ? services.retries.unwrap(delivery) : delivery);

@@ -53,10 +53,11 @@ export const optionalAttributes = ["datacontenttype", "dataschema", "subject", "
 // Control characters, lone surrogates and noncharacters: what a CloudEvents String must not hold (section 3.4).
 const forbidden = /[\p{Cc}\p{Cs}\p{NChar}]/u;
 const rfc3339 = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/i;
+const ascii = /^[ -~]*$/;
 const reservedNames = new Set<string>(["id", "source", "type", "specversion", "data", ...optionalAttributes]);
 
 /** Whether text may be a CloudEvents String. Most is ASCII, which is found out sooner. */
-const isClean = (text: string): boolean => /^[ -~]*$/.test(text) || !forbidden.test(text);
+const isClean = (text: string): boolean => ascii.test(text) || !forbidden.test(text);
 
 /** Throws unless `value` is a non-empty CloudEvents String. */
 export function checkText(name: string, value: unknown, code: EventErrorCode = "invalid-event"): void {

@@ -77,18 +77,28 @@ export class DeliveryView implements HandlerDelivery {
   retryAfter(delayMs: number): void {
     if (!(delayMs >= 0)) throw new EventError("invalid-option", `retryAfter: at least 0 ms, not ${delayMs}`);
     // Dates parsed wrongly and servers that say "never": cut, since a timer beyond its bound fires at once.
-    if (!this.#ended) this.request ??= { kind: "retry", delayMs: Math.min(longestWaitMs, delayMs) };
+    if (!this.#isOver) this.request ??= { kind: "retry", delayMs: Math.min(longestWaitMs, delayMs) };
   }
   deadLetter(reason: string): void {
     if (!this.#host.deadLetters()) {
       // Retryable: the mistake is the subscription's, and must not cost the event.
       throw new EventError("unsupported", "this subscription has no dead letters", { retryable: true });
     }
-    if (!this.#ended) this.request ??= { kind: "dead-letter", reason };
+    if (!this.#isOver) this.request ??= { kind: "dead-letter", reason };
+  }
+  /** Also where it goes on beyond its time. */
+  get #isOver(): boolean {
+    return this.#ended || this.limited?.isLate === true;
   }
   /** The handler has ended: from now on it asks for nothing. */
   end(): void {
     this.#ended = true;
+    this.limited?.end();
+  }
+  /** As {@link end} where it ended well. Throws what it asked for: what is to be done again is not done. */
+  conclude(): undefined {
+    this.end();
+    if (this.request) throw requested(this.request);
   }
   publish(type: string, data: unknown, options: PublishOptions & WaitOptions = {}): Promise<Receipt> {
     const { id, extensions } = this.#event;

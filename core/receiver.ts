@@ -4,12 +4,12 @@ import type { Admission } from "./delivery/admission.ts";
 import type { AttemptRecord } from "./delivery/attempt-log.ts";
 import type { Failing } from "./delivery/failing.ts";
 import type { LetterReason } from "./delivery/letter.ts";
-import { Postponed } from "./delivery/once.ts";
+import { type Once, type OnceOutcome, Postponed } from "./delivery/once.ts";
 import type { RunResult } from "./delivery/scheduler.ts";
 import type { Environment } from "./environment.ts";
 import { EventError } from "./errors.ts";
 import type { CloudEvent } from "./event.ts";
-import { type DeliveryHost, DeliveryView, requested } from "./handler-delivery.ts";
+import { type DeliveryHost, DeliveryView } from "./handler-delivery.ts";
 import { describeMessage, linksTo, type Reader } from "./reader.ts";
 import { countDelivery, type Reception, type Registration } from "./reception.ts";
 import { isContextManaged } from "./telemetry/context-manager.ts";
@@ -38,13 +38,14 @@ export function createReceiver(parts: ReceiverParts): (delivery: Delivery, attem
   const { binding, system } = capabilities;
 
   return async (delivery, attempt) => {
-    const startedMs = clock.now();
-    metrics()?.inFlight.add(1);
+    const measured = metrics();
+    measured?.inFlight.add(1);
+    const startedMs = measured && clock.now();
     let record: AttemptRecord | undefined;
     if (admission.concerns(delivery, attempt)) {
       const admitted = await admission.admit(delivery, attempt);
       if ("result" in admitted) {
-        metrics()?.inFlight.add(-1);
+        measured?.inFlight.add(-1);
         reception.breaker()?.inconclusive();
         return admitted.result;
       }
@@ -80,10 +81,12 @@ export function createReceiver(parts: ReceiverParts): (delivery: Delivery, attem
         }
         if (delivery.signal.aborted) throw anotherOwner();
         view = new DeliveryView(host, delivery, event, (record?.count ?? 0) + 1, context ?? sent);
-        if (registration.limit || registration.once) await guarded(registration, delivery, event, view, context);
-        else await call(registration, event, view, context);
-        view.end();
-        if (view.request) throw requested(view.request);
+        const running = registration.once
+          ? runOnce(registration.once, registration, delivery, event, view, context)
+          : run(registration, delivery, event, view, context);
+        const outcome = await running;
+        view.conclude();
+        if (registration.once && (outcome as OnceOutcome).repeated) reception.count("repeated", {});
         reception.breaker()?.succeeded();
       } else if (record && record.count > 0 && reception.letters()) {
         // It was to be tried again, by a handler that has left since.
@@ -105,41 +108,9 @@ export function createReceiver(parts: ReceiverParts): (delivery: Delivery, attem
       result = ending instanceof Promise ? await ending : ending;
     }
     endSpan(span, failure);
-    countDelivery(reception, delivery, event, failure?.code, startedMs, clock.now());
+    countDelivery(reception, delivery, event, failure?.code, startedMs, clock);
     return result;
   };
-
-  /** Runs the handler within its limit of time, and once, where it has these. Throws what it failed with or asked for. */
-  async function guarded(
-    registration: Registration,
-    delivery: Delivery,
-    event: CloudEvent,
-    view: DeliveryView,
-    context: Context | undefined,
-  ): Promise<void> {
-    const { limit, once } = registration;
-    const attempt = async (): Promise<undefined> => {
-      // Claiming takes its time.
-      if (delivery.signal.aborted) throw anotherOwner();
-      const limited = limit?.start(delivery.signal);
-      view.limited = limited;
-      try {
-        const outcome = call(registration, event, view, context);
-        await (limited && isPromise(outcome) ? limited.race(outcome) : outcome);
-      } finally {
-        limited?.end();
-        view.end();
-      }
-      // Within what is done once: what the handler asked to be done again is not done.
-      if (view.request) throw requested(view.request);
-    };
-    if (!once) return attempt();
-    const { repeated } = await once.run(event, view, (transaction) => {
-      view.transaction = transaction as undefined;
-      return attempt();
-    });
-    if (repeated) reception.count("repeated", {});
-  }
 
   /** The span of a delivery, and the context in which its handler runs. */
   function open(
@@ -167,9 +138,35 @@ export function createReceiver(parts: ReceiverParts): (delivery: Delivery, attem
   }
 }
 
-/** Runs the handler, in the context of its delivery where there is one. */
-function call({ handler }: Registration, event: CloudEvent, view: DeliveryView, context: Context | undefined): unknown {
-  return context ? contextApi.with(context, handler, undefined, event, view) : handler(event, view);
+/** Runs the handler, within its limit of time and in the context of its delivery where it has them. */
+function run(
+  { handler, limit }: Registration,
+  delivery: Delivery,
+  event: CloudEvent,
+  view: DeliveryView,
+  context: Context | undefined,
+): unknown {
+  // Claiming takes its time.
+  if (delivery.signal.aborted) throw anotherOwner();
+  view.limited = limit?.start(delivery.signal);
+  const outcome = context ? contextApi.with(context, handler, undefined, event, view) : handler(event, view);
+  return view.limited && isPromise(outcome) ? view.limited.race(outcome) : outcome;
+}
+
+/** As {@link run}, unless it was done before. */
+function runOnce(
+  once: Once,
+  registration: Registration,
+  delivery: Delivery,
+  event: CloudEvent,
+  view: DeliveryView,
+  context: Context | undefined,
+): Promise<OnceOutcome> {
+  const work = (transaction: unknown): unknown => {
+    view.transaction = transaction as undefined;
+    return run(registration, delivery, event, view, context);
+  };
+  return once.run(event, view, work, () => view.conclude());
 }
 
 /** Of a delivery whose lane went away before its handler was called. */

@@ -1,3 +1,4 @@
+import type { Clock } from "./clock.ts";
 import type { AttemptLog } from "./delivery/attempt-log.ts";
 import type { DeadLetters } from "./delivery/dead-letters.ts";
 import type { HandlerBreaker } from "./delivery/handler-breaker.ts";
@@ -57,18 +58,22 @@ export interface Reception {
   count(what: Happening, attributes: Readonly<Record<string, string>>): void;
 }
 
-/** Counts a delivery that was worked on since `startedMs`. `error` is the code of what failed. */
+/**
+ * Counts a delivery that was worked on since `startedMs`, which is undefined where nobody measured then. `error` is the
+ * code of what failed.
+ */
 export function countDelivery(
   reception: Reception,
   { message: { destination } }: Delivery,
   event: CloudEvent | undefined,
   error: string | undefined,
-  startedMs: number,
-  now: number,
+  startedMs: number | undefined,
+  clock: Clock,
 ): void {
   const { capabilities, destinations, group, metrics } = reception;
   const made = metrics();
-  if (!made) return;
+  if (!made || startedMs === undefined) return;
+  const now = clock.now();
   const attributes: Record<string, string> = {
     "messaging.operation.name": "process",
     "messaging.system": capabilities.system,

@@ -81,9 +81,11 @@ export function createRequests(env: Environment, { prepare }: Outbound, subscrib
       return given;
     };
     const workOnce = async (event: CloudEvent, delivery: HandlerDelivery): Promise<unknown> => {
-      const { result } = await once!.run(event, delivery, async (transaction) => {
+      const workIn = (transaction: unknown): Promise<unknown> => {
         (delivery as { transaction: unknown }).transaction = transaction;
-        const given = await work(event, delivery);
+        return work(event, delivery);
+      };
+      const { result } = await once!.run(event, delivery, workIn, (given) => {
         return given === undefined ? undefined : JSON.stringify(given);
       });
       return result === undefined ? undefined : JSON.parse(result);

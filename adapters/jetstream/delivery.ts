@@ -1,3 +1,4 @@
+import type { Linked } from "../../core/linked-list.ts";
 import type { IncomingMessage } from "../../core/message.ts";
 import type { Delivery, Verdict } from "../../core/transport.ts";
 import type { NatsMessageLike } from "../nats/nats-like.ts";
@@ -25,7 +26,9 @@ export interface DeliveryOwner {
 }
 
 /** One attempt at one message. */
-export class JetStreamDelivery implements Delivery {
+export class JetStreamDelivery implements Delivery, Linked<JetStreamDelivery> {
+  previous: JetStreamDelivery | undefined;
+  next: JetStreamDelivery | undefined;
   readonly message: IncomingMessage;
   /** The subject that takes the verdict. */
   readonly reply: string;

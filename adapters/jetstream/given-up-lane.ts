@@ -72,7 +72,7 @@ export class GivenUpLane extends Lane {
 
   protected override hand(message: NatsMessageLike): void {
     const advisory = new JetStreamDelivery(this, message);
-    this.open.add(advisory);
+    this.open.push(advisory);
     const opening = this.#open(advisory, message.data);
     this.#opening.add(opening);
     void opening.finally(() => this.#opening.delete(opening));

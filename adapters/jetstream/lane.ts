@@ -1,5 +1,6 @@
 import { EventError, type EventErrorCode } from "../../core/errors.ts";
 import { Fifo } from "../../core/fifo.ts";
+import { LinkedList } from "../../core/linked-list.ts";
 import { sleep } from "../../core/sleep.ts";
 import type { ConsumeSink, Lag } from "../../core/transport.ts";
 import type { NatsMessageLike } from "../nats/nats-like.ts";
@@ -35,7 +36,7 @@ export class Lane implements DeliveryOwner, PullListener {
   consumer: Consumer;
   paused: boolean = false;
   /** Handed out and not settled. */
-  readonly open: Set<JetStreamDelivery> = new Set();
+  readonly open: LinkedList<JetStreamDelivery> = new LinkedList();
   readonly settler: Settler;
   protected readonly owner: LaneOwner;
   readonly #pull: Pull;
@@ -106,7 +107,7 @@ export class Lane implements DeliveryOwner, PullListener {
   }
 
   finish(delivery: JetStreamDelivery, payload: Uint8Array, done: boolean): Promise<void> {
-    this.open.delete(delivery);
+    this.open.remove(delivery);
     if (done) this.#owed?.delete(delivery.stored.sequence);
     const { reply, stored } = delivery;
     return this.settler.send({ reply, payload, order: done ? stored.consumerSequence : 0 });
@@ -163,7 +164,7 @@ export class Lane implements DeliveryOwner, PullListener {
       this.#owed.add(sequence);
       this.#lastSequence = Math.max(this.#lastSequence, sequence);
     }
-    this.open.add(delivery);
+    this.open.push(delivery);
     this.owner.sink.deliver(delivery);
   }
 

@@ -13,8 +13,8 @@ export const decode: (bytes: Uint8Array) => string =
     ? (bytes) => (globalThis.Buffer.isBuffer(bytes) ? bytes.toString("utf8") : decoder.decode(bytes))
     : (bytes) => decoder.decode(bytes);
 
-/** What stood at each place of the record before. */
-const before: string[] = [];
+/** What stood at each place of the record before, where each byte was a character: ASCII, or U+FFFD of no UTF-8. */
+const before: (string | undefined)[] = [];
 const maxPlaces = 64;
 
 /**
@@ -23,15 +23,14 @@ const maxPlaces = 64;
  */
 export function decodeAgain(bytes: Uint8Array, place: number): string {
   const last = before[place];
-  if (last !== undefined && isAscii(bytes, last)) return last;
+  if (last !== undefined && isText(bytes, last)) return last;
   const text = decode(bytes);
-  if (place < maxPlaces) before[place] = text;
+  if (place < maxPlaces) before[place] = text.length === bytes.length ? text : undefined;
   return text;
 }
 
-/** Whether the bytes are this text, and ASCII: only there is a byte a character. */
-function isAscii(bytes: Uint8Array, text: string): boolean {
+function isText(bytes: Uint8Array, text: string): boolean {
   if (bytes.length !== text.length) return false;
-  for (let i = 0; i < bytes.length; i++) if (bytes[i]! > 0x7f || bytes[i] !== text.charCodeAt(i)) return false;
+  for (let i = 0; i < bytes.length; i++) if (bytes[i] !== text.charCodeAt(i)) return false;
   return true;
 }

@@ -2,7 +2,7 @@ import { type Clock, systemClock } from "../../core/clock.ts";
 import { type ClaimRecord, createClaims } from "../../core/delivery/claims.ts";
 import type { IdempotencyStore } from "../../core/delivery/idempotency.ts";
 import { EventError } from "../../core/errors.ts";
-import { Fifo } from "../../core/fifo.ts";
+import { type Linked, LinkedList } from "../../core/linked-list.ts";
 
 /** Options of {@link memoryIdempotency}. */
 export interface MemoryIdempotencyOptions {
@@ -34,42 +34,48 @@ export function memoryIdempotency(options: MemoryIdempotencyOptions = {}): Idemp
   if (!(Number.isInteger(maxKeys) && maxKeys >= 1)) {
     throw new EventError("invalid-option", `memory: maxKeys must be a whole number from 1, not ${maxKeys}`);
   }
-  const records = new Map<string, ClaimRecord>();
-  // By age, the oldest first. A map forgets nothing of what was removed at its beginning until it is half empty, so that
-  // looking for its first entry would cost as much as it has.
-  let held = new Fifo<Aged>();
-  const done = new Fifo<Aged>();
+  const entries = new Map<string, Entry>();
+  // By the time of their last change: with one lease for all, and one time to be kept, that is the order of their ends.
+  const held = new LinkedList<Entry>();
+  const done = new LinkedList<Entry>();
   let tokens = 0;
 
-  /** Removes the oldest as long as that is due. What was written anew since has a place of its own. */
-  function shorten(ages: Fifo<Aged>, isDue: (untilMs: number, crowded: boolean) => boolean): void {
-    for (let oldest = ages.peek(); oldest; oldest = ages.peek()) {
-      const { key, record } = oldest;
-      if (records.get(key) === record) {
-        if (!isDue(record.untilMs, records.size > maxKeys)) return;
-        records.delete(key);
-      }
-      ages.shift();
-    }
+  const listOf = (record: ClaimRecord): LinkedList<Entry> => (record.done ? done : held);
+
+  function forget(entry: Entry): void {
+    listOf(entry).remove(entry);
+    entries.delete(entry.key);
   }
+
+  /** Makes room. While there is some, a claim whose lease is over stays: its owner may still commit it. */
+  function shorten(): void {
+    const now = clock.now();
+    for (let { first } = held; first && isCrowded() && isOver(first, now); { first } = held) forget(first);
+    for (let { first } = done; first && (isCrowded() || isOver(first, now)); { first } = done) forget(first);
+  }
+
+  const isCrowded = (): boolean => entries.size > maxKeys;
+  const isOver = ({ untilMs }: Entry, now: number): boolean => untilMs <= now;
 
   return createClaims(
     (key, step) => {
-      const { answer, write } = step(records.get(key));
-      if (write === undefined) return answer;
-      if (write) {
-        records.set(key, write);
-        (write.done ? done : held).push({ key, record: write });
-      } else records.delete(key);
-      const now = clock.now();
-      // While there is room a claim whose lease is over stays: its owner may still commit it.
-      shorten(held, (untilMs, crowded) => crowded && untilMs <= now);
-      shorten(done, (untilMs, crowded) => crowded || untilMs <= now);
-      // Behind a claim that is held for long lie those that were done with meanwhile.
-      if (held.length > 2 * records.size + 1_024) {
-        const live = [...held].filter(({ key: name, record }) => records.get(name) === record);
-        held = new Fifo();
-        for (const each of live) held.push(each);
+      const entry = entries.get(key);
+      const { answer, write } = step(entry);
+      if (write === null) {
+        if (entry) forget(entry);
+      } else if (write && entry) {
+        listOf(entry).remove(entry);
+        entry.token = write.token;
+        entry.untilMs = write.untilMs;
+        entry.done = write.done;
+        entry.result = write.result;
+        listOf(entry).push(entry);
+      } else if (write) {
+        const { token, untilMs, done, result } = write;
+        const added: Entry = { key, token, untilMs, done, result, previous: undefined, next: undefined };
+        entries.set(key, added);
+        listOf(added).push(added);
+        shorten();
       }
       return answer;
     },
@@ -78,8 +84,11 @@ export function memoryIdempotency(options: MemoryIdempotencyOptions = {}): Idemp
   );
 }
 
-/** A record at the time when it was written. */
-interface Aged {
+/** What is kept of a key: one object for all of its time, since most of them grow old. */
+interface Entry extends Linked<Entry> {
   readonly key: string;
-  readonly record: ClaimRecord;
+  token: string;
+  untilMs: number;
+  done: true | undefined;
+  result: string | undefined;
 }

@@ -8,7 +8,7 @@ export interface ClaimRecord {
   readonly token: string;
   /** Of a claim the end of its lease, of a done key until when it is remembered, in unix milliseconds. */
   readonly untilMs: number;
-  readonly done?: true;
+  readonly done?: true | undefined;
   readonly result?: string | undefined;
 }
 

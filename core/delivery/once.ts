@@ -31,11 +31,16 @@ export interface OnceOutcome {
 
 /** Runs the work of an event once. */
 export interface Once {
-  /** Throws {@link Postponed} while another member runs it; else what the work throws, after giving its claim back. */
-  run(
+  /**
+   * `work` gives a value or a promise of it, and `conclude` what is kept of that, if anything: it is called before the
+   * work counts as done, which it does not when either throws. Throws {@link Postponed} while another member runs it;
+   * else what these throw, after giving its claim back.
+   */
+  run<T>(
     event: CloudEvent,
     delivery: HandlerDelivery,
-    work: (transaction: unknown) => Promise<string | undefined>,
+    work: (transaction: unknown) => T | PromiseLike<T>,
+    conclude: (given: T) => string | undefined,
   ): Promise<OnceOutcome>;
   /** The subscription closes: no timer is left behind what still runs. */
   stop(): void;
@@ -64,15 +69,13 @@ export function createOnce(
   if (typeof given?.run !== "function" && typeof given?.claim !== "function") {
     throw new EventError("invalid-option", "idempotency.store: a store of claims or an inbox");
   }
-  // A reader without a group shares its work with nobody, but its restart does.
-  // Only the last part may be of any form, so that no two names are alike.
-  const nameOf = (event: CloudEvent, delivery: HandlerDelivery): string =>
-    `${group ?? ""}\n${delivery.destination}\n${key ? `key\n${key(event, delivery)}` : `id\n${event.source}\n${event.id}`}`;
+  const nameOf = createNames(group, key);
 
   if (typeof given.run === "function") {
     const inbox = given as TransactionalInbox<unknown>;
     return {
-      run: (event, delivery, work) => inbox.run(nameOf(event, delivery), work, { keepMs }),
+      run: (event, delivery, work, conclude) =>
+        inbox.run(nameOf(event, delivery), async (transaction) => conclude(await work(transaction)), { keepMs }),
       stop: () => undefined,
     };
   }
@@ -80,7 +83,7 @@ export function createOnce(
   const renewals = createRenewals(clock, claims, leaseMs);
   const lease = { leaseMs };
   return {
-    async run(event, delivery, work) {
+    async run(event, delivery, work, conclude) {
       const name = nameOf(event, delivery);
       const claiming = claims.claim(name, lease);
       const claim = claiming instanceof Promise ? await claiming : claiming;
@@ -91,7 +94,7 @@ export function createOnce(
       const { token } = claim;
       const renewal = renewals.start(name, token);
       try {
-        const result = await work(undefined);
+        const result = conclude(await work(undefined));
         // Without a claim its new owner does the work again: nothing that could be undone here.
         const committing = claims.commit(name, token, { keepMs, result });
         if (committing instanceof Promise) await committing;
@@ -105,5 +108,27 @@ export function createOnce(
       }
     },
     stop: renewals.stop,
+  };
+}
+
+/**
+ * Makes what names an event's work. A reader without a group shares its work with nobody, but its restart does. Only the
+ * last part may be of any form, so that no two names are alike.
+ */
+function createNames(
+  group: string | undefined,
+  key: IdempotencyOptions<never>["key"],
+): (event: CloudEvent, delivery: HandlerDelivery) => string {
+  if (key) {
+    return (event, delivery) => [group ?? "", delivery.destination, "key", key(event, delivery)].join("\n");
+  }
+  // What stands before the id is mostly that of the event before. A store in memory would spend half of its time on
+  // putting the parts of a longer text together.
+  let last: { readonly destination: string; readonly source: string; readonly prefix: string } | undefined;
+  return ({ source, id }, { destination }) => {
+    if (destination !== last?.destination || source !== last.source) {
+      last = { destination, source, prefix: [group ?? "", destination, "id", source, ""].join("\n") };
+    }
+    return last.prefix + id;
   };
 }

@@ -1,4 +1,5 @@
 import type { Clock, Timer } from "../clock.ts";
+import { type Linked, LinkedList } from "../linked-list.ts";
 import type { Delivery } from "../transport.ts";
 
 /** What became of one run of a delivery: done, or to be run again in place after a pause. */
@@ -47,7 +48,7 @@ export interface Scheduler {
   unhold(): void;
 }
 
-interface Item {
+interface Item extends Linked<Item> {
   readonly delivery: Delivery;
   readonly lane: Lane;
   /** Number of arrival: the order within a lane. */
@@ -72,7 +73,7 @@ interface Behind {
 type Keys = Map<string, Behind>;
 
 interface Lane {
-  readonly items: Set<Item>;
+  readonly items: LinkedList<Item>;
   readonly keys: Keys;
   /** Order of the furthest delivery that was started. */
   furthest: number;
@@ -111,8 +112,18 @@ export function createScheduler({ clock, concurrency, byKey, run, done }: Schedu
     const state = behind ? "behind" : "ready";
     held++;
     const order = arrivals++;
-    const item: Item = { delivery, lane, order, key, attempt: delivery.attempt, state, aside: false };
-    lane.items.add(item);
+    const item: Item = {
+      delivery,
+      lane,
+      order,
+      key,
+      attempt: delivery.attempt,
+      state,
+      aside: false,
+      previous: undefined,
+      next: undefined,
+    };
+    lane.items.push(item);
     if (behind) {
       behind.items.push(item);
       if (behind.failing) standAside(item);
@@ -133,7 +144,7 @@ export function createScheduler({ clock, concurrency, byKey, run, done }: Schedu
   function open(name: string): Lane {
     const keys = allKeys.get(name) ?? new Map();
     allKeys.set(name, keys);
-    const lane: Lane = { items: new Set(), keys, furthest: -1 };
+    const lane: Lane = { items: new LinkedList(), keys, furthest: -1 };
     lanes.set(name, lane);
     return lane;
   }
@@ -203,7 +214,7 @@ export function createScheduler({ clock, concurrency, byKey, run, done }: Schedu
     item.state = "over";
     held--;
     item.timer?.cancel();
-    item.lane.items.delete(item);
+    item.lane.items.remove(item);
     if (item.aside) aside--;
     else done();
     if (item.lane.items.size === 0) item.lane.emptied?.();

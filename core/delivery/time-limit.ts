@@ -1,10 +1,14 @@
-import type { Clock, Timer } from "../clock.ts";
+import type { Clock } from "../clock.ts";
 import { EventError } from "../errors.ts";
+import type { Linked } from "../linked-list.ts";
+import { createRunning } from "./running.ts";
 
 /** One attempt that runs under a limit. */
 export interface LimitedRun {
   /** Aborts when the time is over, or with the lane. Made when it is asked for. */
   readonly signal: AbortSignal;
+  /** The time is over. */
+  readonly isLate: boolean;
   /** Waits for `work`, no longer than the limit: rejects with `timeout`. What `work` does afterwards counts for nothing. */
   race<T>(work: PromiseLike<T>): Promise<T>;
   /** The attempt has ended. */
@@ -18,12 +22,15 @@ export interface TimeLimit {
   stop(): void;
 }
 
-class Run implements LimitedRun {
+class Run implements LimitedRun, Linked<Run> {
+  previous: Run | undefined;
+  next: Run | undefined;
   readonly untilMs: number;
   readonly #limitMs: number;
   readonly #lane: AbortSignal;
   readonly #ended: (run: Run) => void;
   #controller: AbortController | undefined;
+  #onLane: (() => void) | undefined;
   #late: EventError | undefined;
   #reject: ((error: EventError) => void) | undefined;
 
@@ -39,9 +46,14 @@ class Run implements LimitedRun {
     const lane = this.#lane;
     const controller = new AbortController();
     this.#controller = controller;
+    this.#onLane = () => controller.abort(lane.reason);
     if (lane.aborted || this.#late) controller.abort(this.#late ?? lane.reason);
     else lane.addEventListener("abort", this.#onLane, { once: true });
     return controller.signal;
+  }
+
+  get isLate(): boolean {
+    return this.#late !== undefined;
   }
 
   race<T>(work: PromiseLike<T>): Promise<T> {
@@ -53,7 +65,7 @@ class Run implements LimitedRun {
 
   end(): void {
     this.#ended(this);
-    if (this.#controller) this.#lane.removeEventListener("abort", this.#onLane);
+    if (this.#onLane) this.#lane.removeEventListener("abort", this.#onLane);
   }
 
   over(): void {
@@ -62,56 +74,28 @@ class Run implements LimitedRun {
     this.#controller?.abort(late);
     this.#reject?.(late);
   }
-
-  readonly #onLane: () => void = (): void => this.#controller?.abort(this.#lane.reason);
 }
 
-/** Makes a limit that all attempts of a subscription share: one timer for all of them, not one each. */
+/** Makes a limit that all attempts of a subscription share. */
 export function createTimeLimit(clock: Clock, limitMs: number): TimeLimit {
-  /** In the order of their ends, since every limit is the same. */
-  const running = new Set<Run>();
-  let timer: Timer | undefined;
-  let stopped = false;
-
-  function ended(run: Run): void {
-    running.delete(run);
-    if (stopped) rest();
-  }
-
-  function rest(): void {
-    if (running.size > 0) return;
-    timer?.cancel();
-    timer = undefined;
-  }
-
-  function look(): void {
-    timer = undefined;
-    const now = clock.now();
-    for (const run of running) {
-      if (run.untilMs > now) break;
-      running.delete(run);
-      run.over();
-    }
-    watch(now);
-  }
-
-  /** What ends in time leaves its timer to the next: setting one for each would cost more than all the rest. */
-  function watch(now: number): void {
-    const next = running.values().next().value;
-    if (next) timer ??= clock.after(Math.max(0, next.untilMs - now), look);
-  }
-
+  // In the order of their ends, since every limit is the same.
+  const running = createRunning<Run>({
+    clock,
+    waitMs: ({ untilMs }) => Math.max(0, untilMs - clock.now()),
+    look(runs) {
+      const now = clock.now();
+      for (let run = runs.first; run && run.untilMs <= now; run = runs.first) {
+        runs.remove(run);
+        run.over();
+      }
+    },
+  });
   return {
     start(lane) {
-      const now = clock.now();
-      const run = new Run(ended, lane, now + limitMs, limitMs);
-      running.add(run);
-      if (!timer) watch(now);
+      const run = new Run(running.end, lane, clock.now() + limitMs, limitMs);
+      running.start(run);
       return run;
     },
-    stop() {
-      stopped = true;
-      rest();
-    },
+    stop: running.stop,
   };
 }

@@ -247,8 +247,8 @@ export const deliveryControls: readonly Control[] = [
     id: "delivery.set-aside",
     guard: "a wildcard does not reach dead letters and retries",
     file: "core/dispatch.ts",
-    from: "if (setAside.test(destination) && !literal.has(destination)) {",
-    to: "if (setAside.test(destination) && literal.size === 0) {",
+    from: "if (!literal.has(destination) && setAside.test(destination)) {",
+    to: "if (literal.size === 0 && setAside.test(destination)) {",
     tests: [taking],
   },
   {

@@ -56,8 +56,8 @@ export const idempotencyControls: readonly Control[] = [
     id: "idempotency.held-stay",
     guard: "a claim that holds is never forgotten for want of room",
     file: "adapters/memory/idempotency.ts",
-    from: "crowded && untilMs <= now",
-    to: "crowded",
+    from: "first && isCrowded() && isOver(first, now)",
+    to: "first && isCrowded()",
     tests: [claims],
   },
 ];

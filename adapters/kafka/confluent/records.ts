@@ -70,10 +70,16 @@ const headerCost = 128;
 function readHeaders(headers: readonly object[]): (string | Uint8Array | null)[] {
   const entries: (string | Uint8Array | null)[] = [];
   for (const header of headers) {
-    const name = Object.keys(header)[0];
+    const name = firstName(header);
     if (name !== undefined) entries.push(name, (header as Record<string, Uint8Array | null>)[name] ?? null);
     // The binding assigns by name, so that a header `__proto__` became this object's prototype.
     else entries.push("__proto__", Object.getPrototypeOf(header) as Uint8Array | null);
   }
   return entries;
+}
+
+/** The one property that the object has of its own, if any: `Object.keys` would make an array for each header. */
+function firstName(header: object): string | undefined {
+  for (const name in header) return Object.hasOwn(header, name) ? name : undefined;
+  return undefined;
 }

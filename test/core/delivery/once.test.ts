@@ -9,6 +9,7 @@ import {
 } from "waybill";
 import { memoryIdempotency, memoryTransport } from "waybill/memory";
 import { fakeClock } from "waybill/testing";
+import { sleep } from "../../../core/sleep.ts";
 
 const retry = { attempts: 3, backoff: fixedBackoff(1_000) };
 
@@ -69,6 +70,32 @@ describe("a subscription with a store of claims", () => {
     await publish("a");
     await clock.advance(1_000);
     expect(calls).toBe(2);
+  });
+
+  test("listens to no handler that goes on beyond its time, also while its claim is given back", async () => {
+    const { clock, bus, publish } = forgetful();
+    const memory = memoryIdempotency({ clock });
+    const store: IdempotencyStore = {
+      ...memory,
+      async release(key, token) {
+        await sleep(clock, 100);
+        await memory.release(key, token);
+      },
+    };
+    const calledMs: number[] = [];
+    await bus.subscribe(
+      "order",
+      async (_, delivery) => {
+        if (calledMs.push(clock.now()) > 1) return;
+        await sleep(clock, 550);
+        delivery.retryAfter(0);
+      },
+      { group: "g", retry: { ...retry, timeoutMs: 500 }, idempotency: { store } },
+    );
+    await publish("a");
+    await clock.advance(5_000);
+    // 500 ms for the attempt, 100 to give the claim back, 1,000 of the policy.
+    expect(calledMs[1]! - calledMs[0]!).toBe(1_600);
   });
 
   test("waits for who holds the event, and burns no attempt", async () => {
