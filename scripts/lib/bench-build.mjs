@@ -1,4 +1,4 @@
-import { rmSync } from "node:fs";
+import { existsSync, readdirSync, rmSync } from "node:fs";
 import { build } from "esbuild";
 import { entries, peers } from "./entries.mjs";
 import { at, cache } from "./paths.mjs";
@@ -11,7 +11,11 @@ const outExtension = { ".js": ".mjs" };
  * relative to the file. What a loader wraps around functions would be measured.
  */
 export async function buildBench() {
-  for (const folder of ["dist", "chunks"]) rmSync(cache("bench", folder), { recursive: true, force: true });
+  // What earlier runs built, and not what they measured.
+  const before = existsSync(cache("bench")) ? readdirSync(cache("bench")) : [];
+  for (const name of before.filter((each) => each === "dist" || each.endsWith(".mjs"))) {
+    rmSync(cache("bench", name), { recursive: true, force: true });
+  }
   // A comparison loads its own chunks alone.
   await build({
     ...common,

@@ -57,7 +57,10 @@ function mortal(transport: Transport): Transport {
               await crash.reach("after the commit", id);
               await crash.reach("in the ack", id, () => delivery.settle(verdict));
             }
-            await delivery.settle(verdict).finally(() => crash.end(id));
+            const settled = delivery.settle(verdict);
+            // Kafka confirms it only behind what stands at its point before it.
+            crash.end(id);
+            await settled;
           },
         });
       };
@@ -106,7 +109,10 @@ function mortalClaims(): IdempotencyStore {
     async claim(key, options) {
       await crash.begin(idOf(key));
       await crash.reach("before the claim", idOf(key));
-      return claims.claim(key, options);
+      const claim = await claims.claim(key, options);
+      // Of a process that died a moment ago: it gives its place to others until the lease is over.
+      if (claim.state === "held") crash.end(idOf(key));
+      return claim;
     },
     async commit(key, token, options) {
       await crash.reach("in the commit", idOf(key), () => claims.commit(key, token, options));

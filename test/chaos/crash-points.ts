@@ -97,9 +97,10 @@ export class Crash {
     this.#watch();
   }
 
-  /** An event is out of hand. */
+  /** An event is out of hand, perhaps until it begins again. */
   end(id: string): void {
     this.#running.delete(id);
+    this.#standing.delete(id);
     this.#watch();
   }
 
