@@ -41,7 +41,7 @@ async function measureCosts() {
   return Array.from(rows, ({ groups: { on, ratio, due, verdict } }) => ({
     row: 8,
     on,
-    figures: { ratio, [`due ≥ ${due}:`]: verdict },
+    figures: { ratio, [`due ≥ ${due}`]: verdict },
   }));
 }
 
