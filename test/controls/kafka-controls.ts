@@ -427,6 +427,14 @@ export const kafkaControls: readonly Control[] = [
     tests: [closed],
   },
   {
+    id: "kafka.failed-connect-lets-go",
+    guard: "a client that could not connect keeps nothing of who listened",
+    file: "adapters/kafka/confluent/connection.ts",
+    from: "      this.close();\n      const brokers",
+    to: "      const brokers",
+    tests: [closed],
+  },
+  {
     id: "kafka.last-poll-lets-go",
     guard: "what the last poll failed with keeps nobody who polled",
     file: "adapters/kafka/confluent/consumer.ts",

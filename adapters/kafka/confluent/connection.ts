@@ -59,6 +59,7 @@ export class Connection<Events extends ConnectionEvents = ConnectionEvents> {
       await Promise.race([called((done) => this.#client.connect({ timeout: timeoutMs }, done)), deadline]);
       this.#open = true;
     } catch (cause) {
+      this.close();
       const brokers = brokerList(this.#options).join(", ");
       if (this.#refused) {
         throw new EventError("unauthorized", `Kafka at ${brokers} refused the credentials`, { cause: this.#refused });

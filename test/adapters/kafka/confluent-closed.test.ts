@@ -13,6 +13,8 @@ const collect = runInNewContext("gc") as () => void;
 /** What librdkafka's binding keeps of its clients as long as the process lives. */
 const kept: unknown[] = [];
 
+let unreachable = false;
+
 /** A FAKE client of librdkafka: no network. As the real one, it keeps its callbacks also when it is closed. */
 class FakeClient {
   readonly listeners: ((error: unknown) => void)[] = [];
@@ -24,7 +26,7 @@ class FakeClient {
     this.listeners.push(listener);
   }
   connect(_: unknown, done: VendorCallback): void {
-    setTimeout(() => done(null, undefined));
+    setTimeout(() => done(unreachable ? Object.assign(new Error("no broker"), { code: -195 }) : null, undefined));
   }
   getMetadata(_: unknown, done: VendorCallback): void {
     setTimeout(() => done(null, { topics: [{ name: "t", partitions: [{ id: 0 }] }] }));
@@ -69,6 +71,11 @@ const clients: Record<string, (events: ConsumerEvents & ProducerEvents) => Promi
   async producer(events) {
     const producer = await openProducer(vendor, options, 1_000, events);
     await producer.close(100);
+  },
+  async "producer that never connected"(events) {
+    unreachable = true;
+    await expect(openProducer(vendor, options, 1_000, events)).rejects.toMatchObject({ code: "unreachable" });
+    unreachable = false;
   },
 };
 
