@@ -53,7 +53,7 @@ export function guarded(name: string, newBus: () => EventBus, type: string, dest
 }
 
 /** Reads each record, handles it and commits after each batch. */
-export async function rawLoop(brokers: string): Promise<Contender> {
+async function rawLoop(brokers: string): Promise<Contender> {
   const confluent = await native();
   return {
     name: "consume, handle, commit",

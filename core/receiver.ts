@@ -81,12 +81,13 @@ export function createReceiver(parts: ReceiverParts): (delivery: Delivery, attem
         }
         if (delivery.signal.aborted) throw anotherOwner();
         view = new DeliveryView(host, delivery, event, (record?.count ?? 0) + 1, context ?? sent);
-        const running = registration.once
-          ? runOnce(registration.once, registration, delivery, event, view, context)
-          : run(registration, delivery, event, view, context);
-        const outcome = await running;
-        view.conclude();
-        if (registration.once && (outcome as OnceOutcome).repeated) reception.count("repeated", {});
+        if (registration.once) {
+          const { repeated } = await runOnce(registration.once, registration, delivery, event, view, context);
+          if (repeated) reception.count("repeated", {});
+        } else {
+          await run(registration, delivery, event, view, context);
+          view.conclude();
+        }
         reception.breaker()?.succeeded();
       } else if (record && record.count > 0 && reception.letters()) {
         // It was to be tried again, by a handler that has left since.
@@ -146,14 +147,12 @@ function run(
   view: DeliveryView,
   context: Context | undefined,
 ): unknown {
-  // Claiming takes its time.
-  if (delivery.signal.aborted) throw anotherOwner();
   view.limited = limit?.start(delivery.signal);
   const outcome = context ? contextApi.with(context, handler, undefined, event, view) : handler(event, view);
   return view.limited && isPromise(outcome) ? view.limited.race(outcome) : outcome;
 }
 
-/** As {@link run}, unless it was done before. */
+/** As {@link run}, and concludes it, unless it was done before. */
 function runOnce(
   once: Once,
   registration: Registration,
@@ -163,6 +162,8 @@ function runOnce(
   context: Context | undefined,
 ): Promise<OnceOutcome> {
   const work = (transaction: unknown): unknown => {
+    // Claiming takes its time.
+    if (delivery.signal.aborted) throw anotherOwner();
     view.transaction = transaction as undefined;
     return run(registration, delivery, event, view, context);
   };
