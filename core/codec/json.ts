@@ -3,8 +3,16 @@ import type { Limits } from "../limits.ts";
 
 const strict = /* @__PURE__ */ new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
+// Where there is Node's kind of bytes. Its own decoder is several times as fast on short texts.
+const { Buffer: NodeBuffer } = globalThis as { readonly Buffer?: { isBuffer(bytes: Uint8Array): boolean } };
+
 /** Text of UTF-8 bytes; throws `malformed-message` on others. */
 export function decodeText(bytes: Uint8Array): string {
+  if (NodeBuffer?.isBuffer(bytes)) {
+    const text = bytes.toString();
+    // It writes U+FFFD for what is no UTF-8.
+    if (!text.includes("\ufffd")) return text;
+  }
   try {
     return strict.decode(bytes);
   } catch (cause) {

@@ -15,6 +15,14 @@ export function checkVersion(version: unknown): void {
   throw new EventError("malformed-message", `CloudEvents ${JSON.stringify(version)?.slice(0, 64)} is not supported`);
 }
 
+/**
+ * A record without prototype. V8 keeps one that is made so as it keeps other objects; one of `Object.create(null)` is a
+ * table, which costs six times as much to fill, to freeze and to look through.
+ */
+export function newExtensions(): Record<string, ExtensionValue> {
+  return Object.setPrototypeOf({}, null) as Record<string, ExtensionValue>;
+}
+
 /** Checks and freezes what was read from a message. */
 export function finishEvent(event: Record<string, unknown>, extensions: Record<string, ExtensionValue>): CloudEvent {
   event.extensions = Object.freeze(extensions);

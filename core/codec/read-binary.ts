@@ -1,12 +1,12 @@
-import { copyExtensions } from "../check-event.ts";
 import { EventError } from "../errors.ts";
-import { type CloudEvent, optionalAttributes } from "../event.ts";
+import type { CloudEvent } from "../event.ts";
 import type { Limits } from "../limits.ts";
 import type { IncomingMessage } from "../message.ts";
 import type { HeaderBinding } from "../transport.ts";
 import { isJson } from "./codec.ts";
+import { contentTypePlace, meaningsIn, placeCount } from "./header-meanings.ts";
 import { decodeText, parseJson } from "./json.ts";
-import { checkVersion, finishEvent, isAttribute } from "./read-attributes.ts";
+import { checkVersion, finishEvent, newExtensions } from "./read-attributes.ts";
 
 /**
  * The value of an attribute's header: where the binding encodes, one round of decoding, after undoing a quoted string
@@ -39,28 +39,6 @@ function plainBytes(body: Uint8Array): Uint8Array {
   return body.constructor === Uint8Array ? body : new Uint8Array(body.buffer, body.byteOffset, body.byteLength);
 }
 
-/** What headers' names say, by binding. Names come from the network: what is remembered stays bounded. */
-const known = /* @__PURE__ */ new Map<HeaderBinding, Map<string, string | null | undefined>>();
-const maxKnown = 500;
-
-/** The attribute whose header this is, null for Content-Type itself; undefined for a header of another kind. */
-function attributeOf(header: string, binding: HeaderBinding): string | null | undefined {
-  let names = known.get(binding);
-  if (!names || names.size > maxKnown) {
-    if (known.size > maxKnown) known.clear();
-    names = new Map();
-    known.set(binding, names);
-  }
-  const found = names.get(header);
-  if (found !== undefined || names.has(header)) return found;
-  const lower = header.toLowerCase();
-  let name: string | null | undefined;
-  if (lower.startsWith(binding.prefix)) name = lower.slice(binding.prefix.length);
-  else if (lower === binding.contentType) name = null;
-  names.set(header, name);
-  return name;
-}
-
 /** The event of a binary-mode message, or undefined when the message is not one. `entries` are its headers. */
 export function decodeBinary(
   { headers, body }: IncomingMessage,
@@ -68,40 +46,35 @@ export function decodeBinary(
   binding: HeaderBinding,
   limits: Limits,
 ): CloudEvent | undefined {
-  if (headers.get(`${binding.prefix}specversion`) === undefined) return undefined;
-  const attributes: Record<string, string | undefined> = {
-    specversion: undefined,
-    id: undefined,
-    source: undefined,
-    type: undefined,
-    time: undefined,
-    subject: undefined,
-    datacontenttype: undefined,
-    dataschema: undefined,
-  };
-  const extensions = copyExtensions();
-  let contentType: string | undefined;
+  const meanings = meaningsIn(binding);
+  if (headers.get(meanings.marker) === undefined) return undefined;
+  const values = new Array<string | undefined>(placeCount).fill(undefined);
+  const extensions = newExtensions();
   for (let i = 0; i < entries.length; i += 2) {
     const header = entries[i]!;
-    const name = attributeOf(header, binding);
-    if (name === undefined) continue;
-    const into = name === "specversion" || (name !== null && isAttribute(name)) ? attributes : extensions;
-    if ((name === null ? contentType : into[name]) !== undefined) {
+    const meaning = meanings.of(header);
+    if (meaning === undefined) continue;
+    // Content-Type is a header of HTTP's own and not encoded.
+    const value = meaning === contentTypePlace ? entries[i + 1]! : attributeValue(header, entries[i + 1]!, binding);
+    if ((typeof meaning === "number" ? values[meaning] : extensions[meaning]) !== undefined) {
       throw new EventError("malformed-message", `header ${header} stands ${headers.getAll(header).length} times`);
     }
-    // Content-Type is a header of HTTP's own and not encoded.
-    if (name === null) contentType = entries[i + 1]!;
-    else into[name] = attributeValue(header, entries[i + 1]!, binding);
+    if (typeof meaning === "number") values[meaning] = value;
+    else extensions[meaning] = value;
   }
-  const { specversion, id, source, type, datacontenttype = contentType } = attributes;
+  const [specversion, id, source, type, mediaType, dataschema, subject, time, contentType] = values;
   checkVersion(specversion);
+  const datacontenttype = mediaType ?? contentType;
   // Some writers put the media type into ce_datacontenttype as well, which the bindings forbid.
   if ((contentType ?? datacontenttype) !== datacontenttype) {
     throw new EventError("malformed-message", "two headers say different things about datacontenttype");
   }
-  attributes.datacontenttype = datacontenttype;
   const event: Record<string, unknown> = { id, source, type };
-  for (const name of optionalAttributes) if (attributes[name] !== undefined) event[name] = attributes[name];
+  // By their names: a loop over names would cost as much as the rest of it.
+  if (datacontenttype !== undefined) event.datacontenttype = datacontenttype;
+  if (dataschema !== undefined) event.dataschema = dataschema;
+  if (subject !== undefined) event.subject = subject;
+  if (time !== undefined) event.time = time;
   event.data = decodeData(body, datacontenttype, limits);
   return finishEvent(event, extensions);
 }

@@ -1,15 +1,14 @@
-import { copyExtensions } from "../check-event.ts";
 import { type CloudEvent, checkExtension, checkText, type ExtensionValue } from "../event.ts";
 import { legalIds } from "../propagation/legal-ids.ts";
 import { attributes, others } from "./envelope-members.ts";
-import { finishEvent } from "./read-attributes.ts";
+import { finishEvent, newExtensions } from "./read-attributes.ts";
 
 /** The event of an envelope's members, or undefined when they are not an envelope's. */
 export function decodeEnvelope(members: Record<string, unknown>): CloudEvent | undefined {
   const { id, type, source, timestamp, data, trace_id, span_id, ...rest } = members;
   if (id === undefined || type === undefined || timestamp === undefined) return undefined;
   const event: Record<string, unknown> = { id, type, source, time: timestamp, data: data ?? undefined };
-  const extensions = copyExtensions();
+  const extensions = newExtensions();
   const kept: Record<string, unknown> = Object.create(null);
   for (const name in rest) {
     const value = rest[name];

@@ -1,8 +1,7 @@
-import { copyExtensions } from "../check-event.ts";
 import { EventError } from "../errors.ts";
 import { type CloudEvent, checkText, type ExtensionValue } from "../event.ts";
 import { isJson } from "./codec.ts";
-import { checkVersion, finishEvent, isAttribute } from "./read-attributes.ts";
+import { checkVersion, finishEvent, isAttribute, newExtensions } from "./read-attributes.ts";
 import { fromBase64 } from "./read-base64.ts";
 
 /** The event of a JSON document's members (CloudEvents JSON format 1.0); throws `malformed-message` when there is none. */
@@ -10,7 +9,7 @@ export function decodeStructured(members: Record<string, unknown>): CloudEvent {
   const { specversion, data, data_base64, ...rest } = members;
   checkVersion(specversion);
   const event: Record<string, unknown> = {};
-  const extensions = copyExtensions();
+  const extensions = newExtensions();
   for (const name in rest) {
     const value = rest[name];
     if (value === null) continue; // another way to leave an attribute out

@@ -127,6 +127,15 @@ export const busControls: readonly Control[] = [
     tests: ["test/core/codec/cloudevents-binary.test.ts"],
   },
   {
+    id: "bus.strict-text",
+    guard: "a body that is no UTF-8 is refused, also in Node's own kind of bytes",
+    file: "core/codec/json.ts",
+    from: 'if (!text.includes("\\ufffd")) return text;',
+    to: "return text;",
+    tests: ["test/core/codec/cloudevents-binary.test.ts"],
+    title: "is refused where it is no UTF-8",
+  },
+  {
     id: "bus.no-weaker-start",
     guard: "a start that a transport cannot do is refused at the call",
     file: "core/subscriber.ts",

@@ -68,12 +68,16 @@ export class ConfluentRecord implements IncomingRecord {
 const headerCost = 128;
 
 function readHeaders(headers: readonly object[]): (string | Uint8Array | null)[] {
-  const entries: (string | Uint8Array | null)[] = [];
-  for (const header of headers) {
+  const entries = new Array<string | Uint8Array | null>(headers.length * 2);
+  for (let at = 0; at < headers.length; at++) {
+    const header = headers[at]!;
     const name = firstName(header);
-    if (name !== undefined) entries.push(name, (header as Record<string, Uint8Array | null>)[name] ?? null);
     // The binding assigns by name, so that a header `__proto__` became this object's prototype.
-    else entries.push("__proto__", Object.getPrototypeOf(header) as Uint8Array | null);
+    entries[at * 2] = name ?? "__proto__";
+    entries[at * 2 + 1] =
+      name === undefined
+        ? (Object.getPrototypeOf(header) as Uint8Array | null)
+        : ((header as Record<string, Uint8Array | null>)[name] ?? null);
   }
   return entries;
 }

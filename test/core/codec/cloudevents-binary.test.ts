@@ -224,6 +224,23 @@ describe.each(bindings)("reading on %s", (_, binding) => {
   );
 });
 
+describe("a body in Node's own kind of bytes", () => {
+  const read = (...body: number[]) => decode(required(kafka), Buffer.from(body), kafka);
+  test.each([
+    [0x22, 0xff, 0x22],
+    [0x22, 0xe2, 0x82, 0x22],
+    [0x22, 0xed, 0xa0, 0x80, 0x22],
+  ])("is refused where it is no UTF-8: %#", (...body) => {
+    expect(() => read(...body)).toThrow(malformed);
+  });
+  test("may hold U+FFFD where its sender wrote that", () => {
+    expect(read(0x22, 0xef, 0xbf, 0xbd, 0x22).data).toBe("\ufffd");
+  });
+  test("may begin with a byte order mark", () => {
+    expect(read(0xef, 0xbb, 0xbf, 0x31).data).toBe(1);
+  });
+});
+
 test("bytes are a plain Uint8Array, whatever a client hands over, and not copied", () => {
   const body = Buffer.from([1, 2, 3]);
   const { data } = decode([...required(kafka), ["content-type", "image/png"]], body, kafka);
