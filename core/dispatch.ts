@@ -97,10 +97,12 @@ export function createDispatcher(
     retries: () => services?.retries,
     breaker: () => breaker,
     closing: () => closing,
-    settling(verdict, { message: { destination }, position }) {
+    settling(verdict, delivery) {
       // One promise may stand for many deliveries, and then one report does.
       if (unconfirmed.has(verdict)) return;
       unconfirmed.add(verdict);
+      const { position, message } = delivery;
+      const { destination } = message;
       // Holds on to no message: the broker may take its time.
       verdict.then(
         () => unconfirmed.delete(verdict),

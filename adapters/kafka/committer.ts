@@ -28,15 +28,15 @@ export class Committer {
 
   /** Something is due: commits within the interval. */
   schedule(): void {
-    if (this.#timer || this.#closed) return;
-    this.#timer = this.#settings.clock.after(this.#settings.commitIntervalMs, () => {
-      void this.commit([...this.#lanes()]).then(() => {
-        this.#timer = undefined;
-        // Also what failed: a rebalance or an outage may be over by the next round.
-        for (const lane of this.#lanes()) if (lane.due) return this.schedule();
-      });
-    });
+    if (!this.#closed) this.#timer ??= this.#settings.clock.after(this.#settings.commitIntervalMs, this.#round);
   }
+
+  readonly #round = async (): Promise<void> => {
+    await this.commit([...this.#lanes()]);
+    this.#timer = undefined;
+    // Also what failed: a rebalance or an outage may be over by the next round.
+    for (const lane of this.#lanes()) if (lane.due) return this.schedule();
+  };
 
   /** Commits these lanes now. Never rejects: a failure is reported, and the lanes stay due. */
   commit(lanes: readonly Lane[]): Promise<void> {
