@@ -2,7 +2,7 @@ import { type Context, context as contextApi, ROOT_CONTEXT, type Span, trace } f
 import type { BatchDelivery, BatchEntry } from "./batch-options.ts";
 import { BatchView, EntryView } from "./batch-view.ts";
 import { decodeMessage } from "./codec/detect.ts";
-import type { AttemptRecord } from "./delivery/attempt-log.ts";
+import { type AttemptRecord, crashLoop } from "./delivery/attempt-log.ts";
 import type { BatchResult, BatchRun } from "./delivery/collector.ts";
 import type { Failed } from "./delivery/failing.ts";
 import type { RunResult } from "./delivery/scheduler.ts";
@@ -10,7 +10,7 @@ import { EventError } from "./errors.ts";
 import type { CloudEvent } from "./event.ts";
 import { requested } from "./handler-delivery.ts";
 import { describeMessage, linksTo } from "./reader.ts";
-import { crashLoop, type ReceiverParts } from "./receiver.ts";
+import type { ReceiverParts } from "./receiver.ts";
 import { countDelivery, type Registration } from "./reception.ts";
 import { spanKinds } from "./telemetry/span-kinds.ts";
 import { type Attributes, endSpan } from "./telemetry/tracing.ts";

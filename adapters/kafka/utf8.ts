@@ -31,6 +31,7 @@ export function decodeAgain(bytes: Uint8Array, place: number): string {
 
 function isText(bytes: Uint8Array, text: string): boolean {
   if (bytes.length !== text.length) return false;
-  for (let i = 0; i < bytes.length; i++) if (bytes[i] !== text.charCodeAt(i)) return false;
+  // From their ends: ids, times and keys begin alike.
+  for (let i = bytes.length; --i >= 0; ) if (bytes[i] !== text.charCodeAt(i)) return false;
   return true;
 }

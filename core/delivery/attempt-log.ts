@@ -4,6 +4,9 @@ import type { Delivery, StateStore } from "../transport.ts";
 import { type LetterReason, maxMessageLength } from "./letter.ts";
 import type { Failures } from "./retry-policy.ts";
 
+/** An event whose process died so many times as often as it may fail is not tried again. */
+export const crashLoop = 3;
+
 /** What became of the attempts at one message so far. */
 export interface AttemptRecord extends Failures {
   /** The last failure, for who has to give up without a new one. */

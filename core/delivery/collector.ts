@@ -1,6 +1,6 @@
 import type { Clock, Timer } from "../clock.ts";
 import type { Delivery } from "../transport.ts";
-import { maxAside, type RunResult, rejectedMs, type Scheduler } from "./scheduler.ts";
+import { brokenOffMs, maxAside, type RunResult, type Scheduler } from "./scheduler.ts";
 
 /** One delivery of a batch that is run. */
 export interface BatchRun {
@@ -161,7 +161,7 @@ export function createCollector(options: CollectorOptions): Scheduler {
       () =>
         after(
           batch,
-          batch.map(() => ({ retryAfterMs: rejectedMs })),
+          batch.map(() => ({ retryAfterMs: brokenOffMs })),
         ),
     );
   }

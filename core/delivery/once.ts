@@ -2,8 +2,8 @@ import type { Clock } from "../clock.ts";
 import { EventError } from "../errors.ts";
 import type { CloudEvent } from "../event.ts";
 import type { HandlerDelivery } from "../options.ts";
-import { createRenewals } from "./claim-renewals.ts";
-import type { IdempotencyOptions, IdempotencyStore, TransactionalInbox } from "./idempotency.ts";
+import { createRenewals, type Renewal } from "./claim-renewals.ts";
+import type { Awaitable, Claim, IdempotencyOptions, IdempotencyStore, TransactionalInbox } from "./idempotency.ts";
 
 /** The event cannot be handled now, which is nobody's failure: it comes again and burns no attempt. */
 export class Postponed extends Error {
@@ -29,6 +29,19 @@ export interface OnceOutcome {
   readonly result?: string | undefined;
 }
 
+/** The claim on an event's work, while that is done. */
+export type Claimed = Renewal;
+
+/** What {@link Once.run} does, step by step, with a promise only where the store answers with one. */
+export interface OnceSteps {
+  /** A claim, or what came of the event before. Throws {@link Postponed} while another member runs it. */
+  claim(event: CloudEvent, delivery: HandlerDelivery): Awaitable<Claimed | OnceOutcome>;
+  /** The work is done. Where this throws it is not, and its claim is to be given back. */
+  commit(claimed: Claimed, result: string | undefined): Awaitable<undefined>;
+  /** The work has failed: gives its claim back. Never rejects. */
+  release(claimed: Claimed): Promise<void>;
+}
+
 /** Runs the work of an event once. */
 export interface Once {
   /**
@@ -42,6 +55,8 @@ export interface Once {
     work: (transaction: unknown) => T | PromiseLike<T>,
     conclude: (given: T) => string | undefined,
   ): Promise<OnceOutcome>;
+  /** Undefined where an inbox runs the work within its transaction. */
+  readonly steps?: OnceSteps;
   /** The subscription closes: no timer is left behind what still runs. */
   stop(): void;
 }
@@ -79,32 +94,64 @@ export function createOnce(
       stop: () => undefined,
     };
   }
-  const claims = given as IdempotencyStore;
-  const renewals = createRenewals(clock, claims, leaseMs);
-  const lease = { leaseMs };
+  const steps = createSteps(given as IdempotencyStore, clock, nameOf, { leaseMs, keepMs });
   return {
     async run(event, delivery, work, conclude) {
-      const name = nameOf(event, delivery);
-      const claiming = claims.claim(name, lease);
-      const claim = claiming instanceof Promise ? await claiming : claiming;
-      if (claim.state === "done") return { repeated: true, result: claim.result };
-      if (claim.state === "held") {
-        throw new Postponed("another member handles this event", Math.min(longestHeldMs, claim.retryAfterMs));
-      }
-      const { token } = claim;
-      const renewal = renewals.start(name, token);
+      const claimed = await steps.claim(event, delivery);
+      if (isOutcome(claimed)) return claimed;
       try {
         const result = conclude(await work(undefined));
-        // Without a claim its new owner does the work again: nothing that could be undone here.
-        const committing = claims.commit(name, token, { keepMs, result });
-        if (committing instanceof Promise) await committing;
+        await steps.commit(claimed, result);
         return { repeated: false, result };
       } catch (reason) {
-        // Its lease ends by itself.
-        await Promise.resolve(claims.release(name, token)).catch(() => undefined);
+        await steps.release(claimed);
         throw reason;
+      }
+    },
+    steps,
+    stop: steps.stop,
+  };
+}
+
+/** Whether the event was handled before. */
+export function isOutcome(claimed: Claimed | OnceOutcome): claimed is OnceOutcome {
+  return "repeated" in claimed;
+}
+
+function createSteps(
+  store: IdempotencyStore,
+  clock: Clock,
+  nameOf: (event: CloudEvent, delivery: HandlerDelivery) => string,
+  { leaseMs, keepMs }: { readonly leaseMs: number; readonly keepMs: number },
+): OnceSteps & Pick<Once, "stop"> {
+  const renewals = createRenewals(clock, store, leaseMs);
+  const lease = { leaseMs };
+
+  function take(name: string, claim: Claim): Claimed | OnceOutcome {
+    if (claim.state === "done") return { repeated: true, result: claim.result };
+    if (claim.state === "claimed") return renewals.start(name, claim.token);
+    throw new Postponed("another member handles this event", Math.min(longestHeldMs, claim.retryAfterMs));
+  }
+
+  return {
+    claim(event, delivery) {
+      const name = nameOf(event, delivery);
+      const claim = store.claim(name, lease);
+      return claim instanceof Promise ? claim.then((known) => take(name, known)) : take(name, claim);
+    },
+    commit(claimed, result) {
+      const end = (): undefined => void renewals.end(claimed);
+      // Without a claim its new owner does the work again: nothing that could be undone here.
+      const committed = store.commit(claimed.key, claimed.token, { keepMs, result });
+      return committed instanceof Promise ? committed.then(end) : end();
+    },
+    async release(claimed) {
+      try {
+        await store.release(claimed.key, claimed.token);
+      } catch {
+        // Its lease ends by itself.
       } finally {
-        renewals.end(renewal);
+        renewals.end(claimed);
       }
     },
     stop: renewals.stop,

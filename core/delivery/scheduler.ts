@@ -12,8 +12,8 @@ export interface SchedulerOptions {
   readonly concurrency: number;
   /** Whether deliveries of one key run one after the other; others never wait for each other. */
   readonly byKey: boolean;
-  /** Handles one delivery. Must not reject. */
-  run(delivery: Delivery, attempt: number): Promise<RunResult>;
+  /** Handles one delivery and then calls `over`, once, now or later. Must not throw. */
+  run(delivery: Delivery, attempt: number, over: (result: RunResult) => void): void;
   /** One more may come: called for each delivery once, when it is over or stands aside. */
   done(): void;
 }
@@ -23,8 +23,9 @@ export interface SchedulerOptions {
  * keys. Where everything fails, this is how much is taken beside what may be.
  */
 export const maxAside = 1_000;
-/** Pause after a run that rejected. */
-export const rejectedMs = 5_000;
+
+/** Pause after a run whose failure could not be dealt with. */
+export const brokenOffMs = 5_000;
 
 /** Runs deliveries under a limit and, by wish, one after the other per key. */
 export interface Scheduler {
@@ -92,6 +93,7 @@ export function createScheduler({ clock, concurrency, byKey, run, done }: Schedu
   let held = 0;
   let aside = 0;
   let arrivals = 0;
+  let pumping = false;
   let paused = false;
   /** How many may run though the rest is held; undefined: nothing is held. */
   let probes: number | undefined;
@@ -156,25 +158,28 @@ export function createScheduler({ clock, concurrency, byKey, run, done }: Schedu
   }
 
   function pump(): void {
-    while (active < concurrency && head < ready.length && !paused && probes !== 0) {
-      const item = ready[head]!;
-      ready[head++] = undefined; // nor is what it carries held until the array is shortened
-      if (head === ready.length) head = ready.length = 0;
-      else if (head > 1024 && head * 2 > ready.length) head -= ready.splice(0, head).length;
-      if (item.state !== "ready") continue; // released meanwhile
-      if (stopping && !finishing) {
-        release(item); // of a lane that was being revoked
-        continue;
+    // What is over at once pumps again, from within.
+    if (pumping) return;
+    pumping = true;
+    try {
+      while (active < concurrency && head < ready.length && !paused && probes !== 0) {
+        const item = ready[head]!;
+        ready[head++] = undefined; // nor is what it carries held until the array is shortened
+        if (head === ready.length) head = ready.length = 0;
+        else if (head > 1024 && head * 2 > ready.length) head -= ready.splice(0, head).length;
+        if (item.state !== "ready") continue; // released meanwhile
+        if (stopping && !finishing) {
+          release(item); // of a lane that was being revoked
+          continue;
+        }
+        if (probes !== undefined) probes--;
+        active++;
+        item.state = "running";
+        item.lane.furthest = Math.max(item.lane.furthest, item.order);
+        run(item.delivery, item.attempt, (result) => after(item, result));
       }
-      if (probes !== undefined) probes--;
-      active++;
-      item.state = "running";
-      item.lane.furthest = Math.max(item.lane.furthest, item.order);
-      void run(item.delivery, item.attempt).then(
-        (result) => after(item, result),
-        // It must not; all the same no place is lost by it, nor the event.
-        () => after(item, { retryAfterMs: rejectedMs }),
-      );
+    } finally {
+      pumping = false;
     }
   }
 

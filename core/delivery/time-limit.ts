@@ -9,6 +9,8 @@ export interface LimitedRun {
   readonly signal: AbortSignal;
   /** The time is over. */
   readonly isLate: boolean;
+  /** Calls `failed` with `timeout` when the time is over before `work`. The first call counts, and another may follow. */
+  watch<T>(work: PromiseLike<T>, done: (value: T) => void, failed: (reason: unknown) => void): void;
   /** Waits for `work`, no longer than the limit: rejects with `timeout`. What `work` does afterwards counts for nothing. */
   race<T>(work: PromiseLike<T>): Promise<T>;
   /** The attempt has ended. */
@@ -32,7 +34,7 @@ class Run implements LimitedRun, Linked<Run> {
   #controller: AbortController | undefined;
   #onLane: (() => void) | undefined;
   #late: EventError | undefined;
-  #reject: ((error: EventError) => void) | undefined;
+  #failed: ((reason: unknown) => void) | undefined;
 
   constructor(ended: (run: Run) => void, lane: AbortSignal, untilMs: number, limitMs: number) {
     this.#ended = ended;
@@ -56,11 +58,13 @@ class Run implements LimitedRun, Linked<Run> {
     return this.#late !== undefined;
   }
 
+  watch<T>(work: PromiseLike<T>, done: (value: T) => void, failed: (reason: unknown) => void): void {
+    this.#failed = failed;
+    work.then(done, failed);
+  }
+
   race<T>(work: PromiseLike<T>): Promise<T> {
-    return new Promise((resolve, reject) => {
-      this.#reject = reject;
-      work.then(resolve, reject);
-    });
+    return new Promise((resolve, reject) => this.watch(work, resolve, reject));
   }
 
   end(): void {
@@ -72,7 +76,7 @@ class Run implements LimitedRun, Linked<Run> {
     const late = new EventError("timeout", `the handler took longer than ${this.#limitMs} ms`, { retryable: true });
     this.#late = late;
     this.#controller?.abort(late);
-    this.#reject?.(late);
+    this.#failed?.(late);
   }
 }
 

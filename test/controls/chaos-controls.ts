@@ -72,9 +72,9 @@ export const chaosControls: readonly Control[] = [
   {
     id: "chaos.hanging-handler",
     guard: "an attempt ends with its limit of time",
-    file: "core/receiver.ts",
-    from: "return view.limited && isPromise(outcome) ? view.limited.race(outcome) : outcome;",
-    to: "return isPromise(outcome) ? outcome : undefined;",
+    file: "core/attempt.ts",
+    from: "if (view.limited) view.limited.watch(pending, done, failed);",
+    to: "if (false as boolean) done();",
     tests: [misbehaving],
     title: "hangs",
   },

@@ -14,6 +14,8 @@ export interface HandFedOptions {
   readonly destination?: string;
   readonly lane?: AbortController;
   readonly extensions?: Record<string, string>;
+  /** Called before a verdict is taken. */
+  readonly onSettle?: () => void;
 }
 
 /** A transport whose deliveries a test hands over, one by one. A fake, for moments that brokers do not stop at. */
@@ -40,7 +42,7 @@ export function handFedTransport(capabilities: Partial<Capabilities> = {}): Hand
     },
     given,
     answer: () => Promise.resolve({ stored: true, at: {} }),
-    feed(n, { key, destination = "t", lane = idle, extensions = {} } = {}) {
+    feed(n, { key, destination = "t", lane = idle, extensions = {}, onSettle } = {}) {
       const fed: HandFed = { verdicts: [], released: 0, extended: 0 };
       const own: [string, string][] = Object.entries(extensions).map(([name, value]) => [`ce-${name}`, value]);
       const attributes: [string, string][] = [
@@ -60,7 +62,11 @@ export function handFedTransport(capabilities: Partial<Capabilities> = {}): Hand
         lane: "t/0",
         position: String(n),
         signal: lane.signal,
-        settle: async (verdict) => void fed.verdicts.push(verdict),
+        settle(verdict) {
+          onSettle?.();
+          fed.verdicts.push(verdict);
+          return Promise.resolve();
+        },
         extend: () => void fed.extended++,
         release: () => void fed.released++,
       };

@@ -41,6 +41,24 @@ export interface Harness {
   stop(): Promise<void>;
 }
 
+/** A delivery of which nothing but its place matters. */
+export function deliveryOf(
+  id: string,
+  { lane = "0", key }: { readonly lane?: string; readonly key?: string | undefined },
+  release: () => void = () => undefined,
+): Delivery {
+  return {
+    message: { destination: "d", headers: pairHeaders([]), body: null, key },
+    attempt: 1,
+    lane,
+    position: id,
+    signal: new AbortController().signal,
+    settle: async () => undefined,
+    extend: () => undefined,
+    release,
+  };
+}
+
 /** A scheduler whose every call is checked against the rules at once. */
 export function setUp(concurrency: number, byKey = true): Harness {
   const clock = fakeClock();
@@ -62,7 +80,7 @@ export function setUp(concurrency: number, byKey = true): Harness {
     concurrency,
     byKey,
     done: () => done++,
-    run(delivery, attempt) {
+    run(delivery, attempt, over) {
       const item = of.get(delivery)!;
       log.push(`${item.id}:${attempt}`);
       check(!paused && !stopped, "nothing starts while paused or after stop");
@@ -78,33 +96,22 @@ export function setUp(concurrency: number, byKey = true): Harness {
         check(!each.items.includes(item) || each.allowed.has(item), `${item.id} starts after revoke`);
       item.state = "running";
       check(running().length <= concurrency, "more run than may");
-      return new Promise((resolve) => {
-        item.end = (result) => {
-          item.state = result ? "pausing" : "over";
-          item.dueMs = clock.now() + (result?.retryAfterMs ?? 0);
-          item.attempt++;
-          resolve(result);
-        };
-      });
+      item.end = (result) => {
+        item.state = result ? "pausing" : "over";
+        item.dueMs = clock.now() + (result?.retryAfterMs ?? 0);
+        item.attempt++;
+        over(result);
+      };
     },
   });
 
   function add(id: string, lane = "0", key?: string): void {
     const item: Item = { id, lane, key, state: "waiting", attempt: 1, dueMs: 0 };
-    const delivery: Delivery = {
-      message: { destination: "d", headers: pairHeaders([]), body: null, key },
-      attempt: 1,
-      lane,
-      position: id,
-      signal: new AbortController().signal,
-      settle: async () => undefined,
-      extend: () => undefined,
-      release() {
-        log.push(`-${id}`);
-        check(item.state !== "over" && item.state !== "running", `${id} is released while ${item.state}`);
-        item.state = "over";
-      },
-    };
+    const delivery = deliveryOf(id, { lane, key }, () => {
+      log.push(`-${id}`);
+      check(item.state !== "over" && item.state !== "running", `${id} is released while ${item.state}`);
+      item.state = "over";
+    });
     of.set(delivery, item);
     items.push(item);
     if (!stopped) lanes.set(lane, [...(lanes.get(lane) ?? []), item]);

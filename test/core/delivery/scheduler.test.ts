@@ -1,6 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { setUp } from "./scheduler-harness.ts";
+import { fakeClock } from "waybill/testing";
+import { createScheduler } from "../../../core/delivery/scheduler.ts";
+import { deliveryOf, setUp } from "./scheduler-harness.ts";
 
 describe("the limit", () => {
   test("as many run at once as may, and each that ends makes room for one", async () => {
@@ -24,6 +26,25 @@ describe("the limit", () => {
     await end("a1");
     expect(log).toEqual(["a1:1", "b1:1", "a1:2", "a2:1"]);
     expect(clock.pending).toBe(0);
+  });
+  test("what is over at once makes room without end", () => {
+    const clock = fakeClock();
+    let started = 0;
+    const scheduler = createScheduler({
+      clock,
+      concurrency: 1,
+      byKey: true,
+      done: () => undefined,
+      run(_, __, over) {
+        started++;
+        over(undefined);
+      },
+    });
+    scheduler.pause();
+    // More than there may be calls within calls.
+    for (let n = 0; n < 20_000; n++) scheduler.add(deliveryOf(`d-${n}`, { key: "k" }));
+    scheduler.resume();
+    expect([started, scheduler.held()]).toEqual([20_000, 0]);
   });
   test("keys wait for each other neither across lanes nor without key order", () => {
     const across = setUp(4);
