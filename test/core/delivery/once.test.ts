@@ -72,31 +72,45 @@ describe("a subscription with a store of claims", () => {
     expect(calls).toBe(2);
   });
 
-  test("listens to no handler that goes on beyond its time, also while its claim is given back", async () => {
-    const { clock, bus, publish } = forgetful();
-    const memory = memoryIdempotency({ clock });
-    const store: IdempotencyStore = {
-      ...memory,
-      async release(key, token) {
-        await sleep(clock, 100);
-        await memory.release(key, token);
-      },
-    };
-    const calledMs: number[] = [];
-    await bus.subscribe(
-      "order",
-      async (_, delivery) => {
-        if (calledMs.push(clock.now()) > 1) return;
-        await sleep(clock, 550);
-        delivery.retryAfter(0);
-      },
-      { group: "g", retry: { ...retry, timeoutMs: 500 }, idempotency: { store } },
-    );
-    await publish("a");
-    await clock.advance(5_000);
-    // 500 ms for the attempt, 100 to give the claim back, 1,000 of the policy.
-    expect(calledMs[1]! - calledMs[0]!).toBe(1_600);
-  });
+  test.each(["its claim is given back", "its transaction is rolled back"])(
+    "listens to no handler that goes on beyond its time, also while %s",
+    async (what) => {
+      const { clock, bus, publish } = forgetful();
+      const memory = memoryIdempotency({ clock });
+      const claims: IdempotencyStore = {
+        ...memory,
+        async release(key, token) {
+          await sleep(clock, 100);
+          await memory.release(key, token);
+        },
+      };
+      const inbox: TransactionalInbox<undefined> = {
+        async run(_, work) {
+          try {
+            return { repeated: false, result: await work(undefined) };
+          } catch (reason) {
+            await sleep(clock, 100);
+            throw reason;
+          }
+        },
+      };
+      const store = what.includes("claim") ? claims : inbox;
+      const calledMs: number[] = [];
+      await bus.subscribe(
+        "order",
+        async (_, delivery) => {
+          if (calledMs.push(clock.now()) > 1) return;
+          await sleep(clock, 550);
+          delivery.retryAfter(0);
+        },
+        { group: "g", retry: { ...retry, timeoutMs: 500 }, idempotency: { store } },
+      );
+      await publish("a");
+      await clock.advance(5_000);
+      // 500 ms for the attempt, 100 to give it back, 1,000 of the policy.
+      expect(calledMs[1]! - calledMs[0]!).toBe(1_600);
+    },
+  );
 
   test("waits for who holds the event, and burns no attempt", async () => {
     const { clock, bus, publish, errors } = forgetful();
