@@ -38,6 +38,7 @@ export class Attempt {
   /** The handler is waited for. */
   #isRunning = false;
   #failed: { readonly reason: unknown; readonly why: LetterReason | undefined } | undefined;
+  #failure: EventError | undefined;
   #ended: { readonly result: RunResult } | undefined;
 
   constructor(parts: ReceiverParts, delivery: Delivery, attempt: number, over: (result: RunResult) => void) {
@@ -267,21 +268,16 @@ export class Attempt {
       handled: this.#view !== undefined,
       context: typeof this.#context === "function" ? undefined : this.#context,
     };
-    const failure = this.#failure();
+    const failure = reason instanceof Postponed ? undefined : EventError.from(reason, "handler-failed", true);
+    this.#failure = failure;
     this.#then(why ? failing.giveUp(why, failure!, failed) : failing.fail(failure ?? reason, failed), this.#end);
-  }
-
-  #failure(): EventError | undefined {
-    if (!this.#failed || this.#failed.reason instanceof Postponed) return undefined;
-    return EventError.from(this.#failed.reason, "handler-failed", true);
   }
 
   #end(result: RunResult): void {
     const { env, reception } = this.#parts;
     this.#ended = { result };
-    const failure = this.#failure();
-    endSpan(this.#span, failure);
-    countDelivery(reception, this.#delivery, this.#event, failure?.code, this.#startedMs, env.clock);
+    endSpan(this.#span, this.#failure);
+    countDelivery(reception, this.#delivery, this.#event, this.#failure?.code, this.#startedMs, env.clock);
   }
 }
 
