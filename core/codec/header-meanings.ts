@@ -1,7 +1,10 @@
 import { optionalAttributes } from "../event.ts";
 import type { HeaderBinding } from "../transport.ts";
 
-/** What is read from headers, in the order in which its values are kept. The last is the transport's Content-Type. */
+/**
+ * What is read from headers, in the order in which its values are kept. The last is the transport's own Content-Type: in
+ * capitals, since it is no attribute's name.
+ */
 const places: readonly string[] = ["specversion", "id", "source", "type", ...optionalAttributes, "Content-Type"];
 export const placeCount: number = places.length;
 export const contentTypePlace: number = placeCount - 1;

@@ -25,6 +25,12 @@ beforeAll(async () => {
 });
 afterAll(() => server.stop());
 
+const flushed = (connection: TestConnection): Promise<boolean> =>
+  connection.flush().then(
+    () => true,
+    () => false,
+  );
+
 /** Publishes at a steady rate through a cut; a subscriber watches over a connection of its own. */
 async function throughCut(
   how: "reset" | "halfOpen",
@@ -104,7 +110,8 @@ describe("a NATS outage", () => {
         buffered: () => 0,
         async finish() {
           await pause(1_000);
-          await connection.flush();
+          // It may notice only now that it was cut off, and fails what it is asked meanwhile.
+          while (!(await flushed(connection))) await pause(200);
         },
       }));
       const lost = run.offered - run.arrivals.size;
