@@ -1,8 +1,8 @@
 import { type FakeClock, fakeClock } from "waybill/testing";
-import { pairHeaders } from "../../../adapters/memory/headers.ts";
 import { type BatchResult, createCollector } from "../../../core/delivery/collector.ts";
 import type { Scheduler } from "../../../core/delivery/scheduler.ts";
 import type { Delivery } from "../../../core/transport.ts";
+import { deliveryOf } from "./bare-delivery.ts";
 
 export interface Item {
   readonly id: string;
@@ -126,20 +126,11 @@ export function setUp({ concurrency = 1, byKey = true, maxEvents = 3, maxWaitMs 
   function add(id: string, lane = "0", key?: string): void {
     const own = byKey && key !== undefined ? `${lane} ${key}` : `only ${id}`;
     const item: Item = { id, lane, key: own, addedMs: clock.now(), state: "waiting", attempt: 1, dueMs: 0 };
-    const delivery: Delivery = {
-      message: { destination: "d", headers: pairHeaders([]), body: null, key },
-      attempt: 1,
-      lane,
-      position: id,
-      signal: new AbortController().signal,
-      settle: async () => undefined,
-      extend: () => undefined,
-      release() {
-        log.push(`-${id}`);
-        rule(item.state === "waiting", `${id} is released while ${item.state}`);
-        item.state = "over";
-      },
-    };
+    const delivery = deliveryOf(id, { lane, key }, () => {
+      log.push(`-${id}`);
+      rule(item.state === "waiting", `${id} is released while ${item.state}`);
+      item.state = "over";
+    });
     of.set(delivery, item);
     items.push(item);
     scheduler.add(delivery);

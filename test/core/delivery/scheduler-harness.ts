@@ -1,7 +1,7 @@
 import { type FakeClock, fakeClock } from "waybill/testing";
-import { pairHeaders } from "../../../adapters/memory/headers.ts";
 import { createScheduler, type RunResult, type Scheduler } from "../../../core/delivery/scheduler.ts";
 import type { Delivery } from "../../../core/transport.ts";
+import { deliveryOf } from "./bare-delivery.ts";
 
 export interface Item {
   readonly id: string;
@@ -39,24 +39,6 @@ export interface Harness {
   end(id: string, retryAfterMs?: number): Promise<void>;
   pause(value: boolean): void;
   stop(): Promise<void>;
-}
-
-/** A delivery of which nothing but its place matters. */
-export function deliveryOf(
-  id: string,
-  { lane = "0", key }: { readonly lane?: string; readonly key?: string | undefined },
-  release: () => void = () => undefined,
-): Delivery {
-  return {
-    message: { destination: "d", headers: pairHeaders([]), body: null, key },
-    attempt: 1,
-    lane,
-    position: id,
-    signal: new AbortController().signal,
-    settle: async () => undefined,
-    extend: () => undefined,
-    release,
-  };
 }
 
 /** A scheduler whose every call is checked against the rules at once. */

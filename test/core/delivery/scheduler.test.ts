@@ -2,7 +2,8 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { fakeClock } from "waybill/testing";
 import { createScheduler } from "../../../core/delivery/scheduler.ts";
-import { deliveryOf, setUp } from "./scheduler-harness.ts";
+import { deliveryOf } from "./bare-delivery.ts";
+import { setUp } from "./scheduler-harness.ts";
 
 describe("the limit", () => {
   test("as many run at once as may, and each that ends makes room for one", async () => {
