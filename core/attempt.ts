@@ -228,6 +228,8 @@ export class Attempt {
 
   #finish(outcome: OnceOutcome | undefined): void {
     const { reception } = this.#parts;
+    // Committed: whatever comes, it is not given back.
+    this.#claimed = undefined;
     if (outcome?.repeated) reception.count("repeated", {});
     reception.breaker()?.succeeded();
     this.#acknowledge();

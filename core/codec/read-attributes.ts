@@ -17,8 +17,8 @@ export function checkVersion(version: unknown): void {
 
 /**
  * A record without prototype. V8 keeps one that is made so as it keeps other objects; one of `Object.create(null)` is a
- * table, which costs three times as much to fill, to freeze and to look through (in Bun it is the other way round, and
- * less).
+ * table, which costs up to three times as much to fill, to freeze and to look through. In Bun it is the other way round,
+ * and less.
  */
 export function newExtensions(): Record<string, ExtensionValue> {
   return Object.setPrototypeOf({}, null) as Record<string, ExtensionValue>;

@@ -141,6 +141,15 @@ export const deliveryControls: readonly Control[] = [
     title: "the event comes again",
   },
   {
+    id: "delivery.committed-stays",
+    guard: "a claim that was committed is not given back",
+    file: "core/attempt.ts",
+    from: "this.#claimed = undefined;",
+    to: "",
+    tests: ["test/core/attempt.test.ts"],
+    title: "is not given back",
+  },
+  {
     id: "delivery.telemetry-throws",
     guard: "telemetry that throws changes no verdict",
     file: "core/attempt.ts",

@@ -1,6 +1,7 @@
 import { createNoopMeter, type Meter, type MeterProvider } from "@opentelemetry/api";
 import { describe, expect, test } from "vitest";
-import { createEventBus, fixedBackoff, type SubscribeOptions } from "waybill";
+import { createEventBus, fixedBackoff, type IdempotencyStore, type SubscribeOptions } from "waybill";
+import { memoryIdempotency } from "waybill/memory";
 import { fakeClock } from "waybill/testing";
 import { handFedTransport } from "./delivery/hand-fed-transport.ts";
 
@@ -73,6 +74,24 @@ test("where not even a failure can be dealt with, the event comes again", async 
   broken = false;
   await clock.advance(1);
   expect([tried, verdicts]).toEqual([2, [{ kind: "ack" }]]);
+});
+
+test("a claim that was committed is not given back, though the event cannot be settled", async () => {
+  const { clock, fake, bus } = setUp();
+  let released = 0;
+  const memory = memoryIdempotency({ clock });
+  const release: IdempotencyStore["release"] = (key, token) => {
+    released++;
+    return memory.release(key, token);
+  };
+  await bus.subscribe("t", () => undefined, { ...options, idempotency: { store: { ...memory, release } } });
+  fake.feed(1, {
+    onSettle() {
+      throw new Error("a transport's mistake");
+    },
+  });
+  await clock.advance(1_000);
+  expect(released).toBe(0);
 });
 
 test("telemetry that throws changes no verdict", async () => {
