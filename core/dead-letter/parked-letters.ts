@@ -13,8 +13,6 @@ export interface ParkedLetters {
   readonly waiting: { readonly stored: StoredLetter; readonly meant: boolean }[];
   /** The last of the key, whatever was noted of it. */
   last: StoredLetter;
-  /** The last letter of an event that failed by itself, or of a copy that followed: see `ParkedKeys`. */
-  front: string;
 }
 
 /** Stores the message that frees a key, and notes with the last letter that it is stored. */
@@ -29,10 +27,9 @@ export type TellGroup = (
 /** Keeps a letter of a parked key until all of its key are known. */
 export async function collect(run: RedriveRun, stored: StoredLetter, matches: boolean): Promise<void> {
   const name = keyName(stored);
-  const entry = run.keys.get(name) ?? { waiting: [], last: stored, front: stored.letter.id };
+  const entry = run.keys.get(name) ?? { waiting: [], last: stored };
   run.keys.set(name, entry);
   entry.last = stored;
-  if (stored.facts.reason !== "parked" || stored.facts.redrives > 0) entry.front = stored.letter.id;
   const status = await run.letters.statusOf(stored);
   const meant = matches && (status === "redriving" || isAsked(run.filter, status));
   if (meant || isOpen(status)) entry.waiting.push({ stored, meant });

@@ -116,7 +116,7 @@ export class RedriveRun {
     const found = this.evaluate(stored);
     if (!found) return undefined;
     const { target, changed } = found;
-    const front = this.keys.get(keyName(stored))?.front;
+    const front = this.keys.get(keyName(stored))?.last.facts.front;
     const { message, span } = redrivenCopy(env, stored, target, transport.capabilities.binding, front, changed);
     return { stored, target, message, end: (error) => endSpan(span, error) };
   }

@@ -25,7 +25,7 @@ const traceHeaders = /^(traceparent|tracestate|xraceparent)$/i;
 /**
  * The copy of a letter's event for the group that failed. The message goes as it was; what goes on is the trace: the
  * copy's span is a child of the event's own, and the event keeps the context in which it was made. `front`: of a parked
- * key, the letter of the event that failed last by itself.
+ * key, how far it had gone by the last letter that was read.
  */
 export function redrivenCopy(
   env: Environment,

@@ -84,9 +84,11 @@ export function createFailing({ clock, report }: Environment, reception: Recepti
     const record = failed.record ?? noAttempts;
     try {
       const parkedKey = letters.parks ? delivery.message.key : undefined;
+      const parking =
+        parkedKey === undefined ? undefined : await reception.parked()?.park(delivery, parkedKey, why !== "parked");
       const given = { delivery, transport, group, reason: why, failure, record, nowMs: clock.now(), parkedKey };
-      const id = await letters.store(given, context);
-      if (parkedKey !== undefined) await reception.parked()?.park(delivery, parkedKey, id, why !== "parked");
+      const id = await letters.store({ ...given, front: parking?.front }, context);
+      await parking?.stored(id);
       reception.count("dead-letter", { reason: why });
       return done(failed, { kind: "ack" });
     } catch (reason) {

@@ -53,6 +53,8 @@ export interface LetterFacts {
   readonly originPosition: string;
   /** The key, where `onKey` is `park`. */
   readonly parkedKey: string | undefined;
+  /** Of a parked key: how far it has gone, this letter included. See `parked-front.ts`. */
+  readonly front: string | undefined;
   /** W3C trace context of the span that set it aside. */
   readonly traceparent: string | undefined;
   /** `guide`: the body is the guide's form of a dead letter. */
@@ -74,7 +76,7 @@ export const redriveHeaders = {
   originPosition: "waybill-redrive-origin-position",
   /** The letter that the copy was made of. */
   letter: "waybill-redrive-letter",
-  /** Of a parked key: the letter of the event that had failed last by itself when the copy was sent. */
+  /** Of a parked key: how far it had gone when the copy was sent. */
   front: "waybill-redrive-front",
   /** Not an event: everything of the key up to this letter was redriven. */
   release: "waybill-redrive-release",
@@ -100,6 +102,7 @@ const names: Readonly<Record<keyof LetterFacts, string>> = {
   originLane: "origin-lane",
   originPosition: "origin-position",
   parkedKey: "parked-key",
+  front: "front",
   traceparent: "traceparent",
   dialect: "dialect",
 };
@@ -119,12 +122,13 @@ export interface GivenUp {
   readonly record: AttemptRecord;
   readonly nowMs: number;
   readonly parkedKey?: string | undefined;
+  readonly front?: string | undefined;
   readonly dialect?: string | undefined;
 }
 
 /** The facts of a letter. */
 export function letterFacts(given: GivenUp, traceparent: string | undefined): LetterFacts {
-  const { delivery, transport, group, reason, failure, record, nowMs, parkedKey, dialect } = given;
+  const { delivery, transport, group, reason, failure, record, nowMs, parkedKey, front, dialect } = given;
   const { message, lane, position } = delivery;
   const { destination, headers, timestampMs } = message;
   const errorType = (failure.code === "handler-failed" && nameOf(failure.cause)) || failure.code;
@@ -147,6 +151,7 @@ export function letterFacts(given: GivenUp, traceparent: string | undefined): Le
     originLane: headers.get(redriveHeaders.originLane) ?? lane,
     originPosition: headers.get(redriveHeaders.originPosition) ?? position,
     parkedKey,
+    front,
     traceparent,
     dialect,
   };
@@ -214,6 +219,7 @@ export function readLetter({ headers }: Pick<IncomingMessage, "headers">): Lette
     originLane: read("originLane") ?? lane,
     originPosition: read("originPosition") ?? position,
     parkedKey: read("parkedKey"),
+    front: read("front"),
     traceparent: read("traceparent"),
     dialect: read("dialect"),
   };

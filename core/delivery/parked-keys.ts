@@ -5,28 +5,34 @@ import type { Delivery, StateStore } from "../transport.ts";
 import type { DeadLetters } from "./dead-letters.ts";
 import { redriveHeaders } from "./letter.ts";
 import { type LogState, openLogState } from "./log-state.ts";
+import { isKnownUpTo, nextFront } from "./parked-front.ts";
 
 /** The keys of a group whose later events follow one that failed. */
 export interface ParkedKeys {
   /** Whether the event of this delivery has to follow. */
   holds(delivery: Delivery): Promise<boolean>;
   /**
-   * An event of the key is set aside as that letter: what comes after it follows. `failed`: it failed by itself, and
-   * did not follow another.
+   * An event of the key is about to be set aside: what comes after it follows. `failed`: it failed by itself, and did
+   * not follow another.
    */
-  park(delivery: Delivery, key: string, letter: string, failed: boolean): Promise<void>;
+  park(delivery: Delivery, key: string, failed: boolean): Promise<Parking>;
   /** Everything up to that letter was redriven. The key is free unless something followed since. */
   release(delivery: Delivery, letter: string): Promise<void>;
+}
+
+/** An event that is about to follow, or to be followed. */
+export interface Parking {
+  /** Goes with its letter, so that who reads that knows it: see `parked-front.ts`. */
+  readonly front: string;
+  /** It is stored as that letter. */
+  stored(letter: string): Promise<void>;
 }
 
 /** What is kept of a parked key. */
 interface Parked {
   /** The last letter of the key. */
   readonly last: string;
-  /**
-   * The last letter of an event that failed by itself, or of a copy that followed. A copy that was sent without knowing
-   * of it follows it.
-   */
+  /** As that letter has it. A copy that was sent without knowing of all before it follows. */
   readonly front: string;
 }
 
@@ -61,14 +67,13 @@ export async function openParkedKeys(
       if (key === undefined) return false;
       const { parked } = await records.get(nameOf(delivery, key), delivery);
       if (!parked) return false;
-      return headers.get(redriveHeaders.front) !== parked.front;
+      return !isKnownUpTo(headers.get(redriveHeaders.front), parked.front, delivery);
     },
-    async park(delivery, key, letter, failed) {
+    async park(delivery, key, failed) {
       const entry = nameOf(delivery, key);
       const before = await records.get(entry, delivery);
-      // A copy that follows once more stands behind later events: a run may have read those, and not it.
-      const again = failed || delivery.message.headers.get(redriveHeaders.count) !== undefined;
-      await records.set(entry, { last: letter, front: again ? letter : (before.parked?.front ?? letter) }, before);
+      const front = nextFront(before.parked?.front, delivery, failed);
+      return { front, stored: (letter) => records.set(entry, { last: letter, front }, before) };
     },
     async release(delivery, letter) {
       const { key } = delivery.message;

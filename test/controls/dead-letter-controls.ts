@@ -4,6 +4,7 @@ const list = "test/core/dead-letter/list.test.ts";
 const redrive = "test/core/dead-letter/redrive.test.ts";
 const once = "test/core/dead-letter/redriven-once.test.ts";
 const parked = "test/core/dead-letter/parked-order.test.ts";
+const front = "test/core/delivery/parked-front.test.ts";
 const hostile = "test/core/dead-letter/hostile.test.ts";
 const logState = "test/core/dead-letter/log-state.test.ts";
 
@@ -117,17 +118,17 @@ export const deadLetterControls: readonly Control[] = [
     id: "redrive.parked-follow",
     guard: "later events of a parked key follow it",
     file: "core/delivery/parked-keys.ts",
-    from: "return headers.get(redriveHeaders.front) !== parked.front;",
-    to: "return headers.get(redriveHeaders.front) === null;",
+    from: "return !isKnownUpTo(headers.get(redriveHeaders.front), parked.front, delivery);",
+    to: "return !isKnownUpTo(parked.front, parked.front, delivery);",
     tests: [redrive],
   },
   {
     id: "redrive.parked-again",
     guard: "behind a copy that failed again the rest of its run follows",
-    file: "core/delivery/parked-keys.ts",
-    from: "front: again ? letter : (before.parked?.front ?? letter)",
-    to: "front: before.parked?.front ?? letter",
-    tests: [redrive],
+    file: "core/delivery/parked-front.ts",
+    from: "Number(own) > last ? series",
+    to: "last >= 0 ? series",
+    tests: [redrive, front],
   },
   {
     id: "redrive.parked-release",
@@ -356,9 +357,41 @@ export const deadLetterControls: readonly Control[] = [
   {
     id: "redrive.parked-known",
     guard: "a copy passes only if its run has read every copy that was set aside again",
-    file: "core/delivery/parked-keys.ts",
-    from: "const again = failed || delivery.message.headers.get(redriveHeaders.count) !== undefined;",
+    file: "core/delivery/parked-front.ts",
+    from: "const again = failed || headers.get(redriveHeaders.count) !== undefined;",
     to: "const again = failed;",
-    tests: [parked],
+    tests: [parked, front],
+  },
+  {
+    id: "redrive.parked-later-known",
+    guard: "of what a run has not read, only what is later than a copy may be behind it",
+    file: "core/delivery/parked-front.ts",
+    from: " && Number(originPosition(delivery)) <= last",
+    to: "",
+    tests: [parked, front],
+  },
+  {
+    id: "redrive.parked-series",
+    guard: "a copy whose run knew of another series follows",
+    file: "core/delivery/parked-front.ts",
+    from: "series === parse(front)[0] && ",
+    to: "",
+    tests: [parked, front],
+  },
+  {
+    id: "redrive.parked-gets-on",
+    guard: "redrives get on that begin while copies are still set aside",
+    file: "core/delivery/parked-front.ts",
+    from: "return series === parse(front)[0] && ",
+    to: "return series === undefined && ",
+    tests: [front],
+  },
+  {
+    id: "redrive.parked-new-ones",
+    guard: "a run need not know of events that followed for the first time",
+    file: "core/delivery/parked-front.ts",
+    from: "if (front !== undefined && !again) return front;",
+    to: "",
+    tests: [front],
   },
 ];
