@@ -21,6 +21,8 @@ export interface RunnerSettings {
   readonly letters: number;
   /** Copies per second. */
   readonly rate?: number | undefined;
+  /** It is killed so long after it has told of so many copies. */
+  readonly killAt?: { readonly copies: number; readonly delayMs: number } | undefined;
 }
 
 /** What it says. */
