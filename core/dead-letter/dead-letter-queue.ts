@@ -62,7 +62,8 @@ export interface DeadLetterQueue {
    * - JetStream and memory: each letter is claimed, sent and noted. What a run died with is sent again with the same
    *   dedup id while the stream recognises it; later it is `uncertain` and left to you.
    *   Where `to` names a transport that recognises no repeats, it is `uncertain` as soon as that run is dead.
-   * - Kafka: copies and notes are one transaction; a new run ends the one before with code `fenced`.
+   * - Kafka: copies and notes are one transaction; a new run ends the one before with code `fenced`. A copy that can
+   *   never be stored fails alone.
    *
    * Copies of parked keys go in the order of their first occurrence, up to the first letter that the filter or
    * `transform` leaves out, or that is not stored; those behind it are counted as `held`.

@@ -26,9 +26,10 @@ export interface LetterNotes {
 
 /** Sends copies and notes as one. */
 export interface NotedSending {
+  /** No note takes the one before away. */
   send(
     copies: readonly OutgoingMessage[],
-    notes: readonly (readonly [StoredLetter, LetterNote])[],
+    notes: readonly (readonly [StoredLetter, LetterNote | undefined])[],
     signal?: AbortSignal,
   ): Promise<void>;
   close(): Promise<void>;
@@ -92,7 +93,7 @@ function notesInLogs(states: ReadonlyMap<string, LogState>, transport: Transport
       return {
         async send(copies, notes, signal) {
           // Letters that go together have one note, of which one text is kept.
-          const texts = new Map<LetterNote, string>();
+          const texts = new Map<LetterNote | undefined, string | null>([[undefined, null]]);
           for (const [, note] of notes) if (!texts.has(note)) texts.set(note, JSON.stringify(note));
           const written = notes.map(([stored, note]) => [keyOf(stored), texts.get(note)!] as const);
           await state.write(written, (messages) => open.publish([...copies, ...messages], { signal }));

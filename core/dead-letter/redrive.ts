@@ -23,7 +23,7 @@ export interface RedriveProgress {
   readonly held: number;
   /** Nobody can tell whether an earlier run, which died, stored their copies: they are left to the operator. */
   readonly uncertain: number;
-  /** Not stored; they are `waiting` again. */
+  /** Not stored, so that they are `waiting` again; or without an answer, which leaves them `redriving`, then `uncertain`. */
   readonly failed: number;
 }
 

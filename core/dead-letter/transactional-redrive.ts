@@ -1,7 +1,7 @@
-import { EventError } from "../errors.ts";
+import { sendBatch } from "./letter-batch.ts";
 import { isAsked } from "./letter-filter.ts";
 import type { NotedSending } from "./letter-notes.ts";
-import type { LetterNote, StoredLetter } from "./letter-view.ts";
+import type { StoredLetter } from "./letter-view.ts";
 import { collect, release, sendInOrder, type TellGroup } from "./parked-letters.ts";
 import type { Going, RedriveRun } from "./redrive-run.ts";
 
@@ -30,7 +30,7 @@ export async function redriveByTransactions(run: RedriveRun): Promise<void> {
   const flush = async (): Promise<boolean> => {
     const going = batch;
     batch = [];
-    return going.length === 0 || send(run, await open(going[0]!.stored.place), going);
+    return going.length === 0 || sendBatch(run, await open(going[0]!.stored.place), going);
   };
   /** Answers false where the copy is not sent. */
   const add = async (stored: StoredLetter): Promise<boolean> => {
@@ -74,41 +74,4 @@ async function isMeant({ letters, filter, counts }: RedriveRun, stored: StoredLe
   if (meant) counts.matched++;
   else if (known === "uncertain") counts.uncertain++;
   return meant;
-}
-
-/** Answers whether all are stored. */
-async function send(run: RedriveRun, open: NotedSending, going: readonly Going[]): Promise<boolean> {
-  const { letters, counts, options } = run;
-  const { signal } = options;
-  await run.pace.next(going.length, signal);
-  letters.checkAborted(signal);
-  const atMs = letters.env.clock.now();
-  const noted = (status: "redriven" | "redriving"): (readonly [StoredLetter, LetterNote])[] => {
-    const note: LetterNote = { status, atMs, sinceMs: status === "redriving" ? atMs : undefined, run: run.id };
-    return going.map(({ stored }) => [stored, note]);
-  };
-  try {
-    const own = going.every(({ target }) => target.transport === letters.transport);
-    if (!own) {
-      // Elsewhere nothing goes as one: what is begun and not noted as redriven is uncertain for the next run.
-      await open.send([], noted("redriving"), signal);
-      for (const each of going) {
-        const outcome = await run.publish(each);
-        if (!outcome.stored) throw outcome.error;
-      }
-    }
-    await open.send(own ? going.map(({ message }) => message) : [], noted("redriven"), signal);
-    counts.redriven += going.length;
-    for (const each of going) each.end();
-    run.tell();
-    return true;
-  } catch (reason) {
-    const error = EventError.from(reason);
-    for (const each of going) each.end(error);
-    // Nothing more can be sent by a run that was fenced, or whose last answer is missing.
-    if (error.code === "fenced" || error.outcome === "unknown" || error.code === "aborted") throw error;
-    for (const { stored } of going) run.fail(stored.letter.id, error);
-  }
-  run.tell();
-  return false;
 }

@@ -5,6 +5,7 @@ const redrive = "test/core/dead-letter/redrive.test.ts";
 const once = "test/core/dead-letter/redriven-once.test.ts";
 const parked = "test/core/dead-letter/parked-order.test.ts";
 const front = "test/core/delivery/parked-front.test.ts";
+const batch = "test/core/dead-letter/letter-batch.test.ts";
 const hostile = "test/core/dead-letter/hostile.test.ts";
 const logState = "test/core/dead-letter/log-state.test.ts";
 
@@ -393,5 +394,93 @@ export const deadLetterControls: readonly Control[] = [
     from: "if (front !== undefined && !again) return front;",
     to: "",
     tests: [front],
+  },
+  {
+    id: "redrive.batch-message",
+    guard: "a copy that can never be stored fails alone",
+    file: "core/dead-letter/letter-batch.ts",
+    from: "if (ofOneMessage.has(code)) {",
+    to: "if (code === undefined) {",
+    tests: [batch],
+  },
+  {
+    id: "redrive.batch-destination",
+    guard: "a destination that cannot be written to fails alone",
+    file: "core/dead-letter/letter-batch.ts",
+    from: "return destinations.size > 1 ? [...destinations.values()] : [];",
+    to: "return [];",
+    tests: [batch],
+  },
+  {
+    id: "redrive.batch-later",
+    guard: "a batch that may be stored later is not taken apart",
+    file: "core/dead-letter/letter-batch.ts",
+    from: "if (ofOneMessage.has(code)) {",
+    to: "if (part.length > 1) {",
+    tests: [batch],
+  },
+  {
+    id: "redrive.batch-in-line",
+    guard: "of a parked key nothing goes that is behind a copy that can never be stored",
+    file: "core/dead-letter/letter-batch.ts",
+    from: "if (isInLine(part)) return hold(run, open);",
+    to: "",
+    tests: [batch],
+  },
+  {
+    id: "redrive.elsewhere-message",
+    guard: "a copy that can never be stored elsewhere fails alone",
+    file: "core/dead-letter/letter-batch.ts",
+    from: "isInLine(going) || !ofOneMessage.has(outcome.error.code)",
+    to: "outcome.error",
+    tests: [batch],
+  },
+  {
+    id: "redrive.elsewhere-stops",
+    guard: "what others would fail of too is not tried with each",
+    file: "core/dead-letter/letter-batch.ts",
+    from: "|| !ofOneMessage.has(outcome.error.code)",
+    to: "",
+    tests: [batch],
+  },
+  {
+    id: "redrive.elsewhere-in-line",
+    guard: "of a parked key nothing goes elsewhere that is behind a copy that failed",
+    file: "core/dead-letter/letter-batch.ts",
+    from: "isInLine(going) || !",
+    to: " !",
+    tests: [batch],
+  },
+  {
+    id: "redrive.elsewhere-unknown",
+    guard: "what may be stored elsewhere is uncertain",
+    file: "core/dead-letter/letter-batch.ts",
+    from: 'if (outcome.stored || outcome.outcome === "unknown") before',
+    to: "if (outcome.stored) before",
+    tests: [batch],
+  },
+  {
+    id: "redrive.elsewhere-as-before",
+    guard: "what was not stored elsewhere is what it was before",
+    file: "core/dead-letter/letter-batch.ts",
+    from: "[each.stored, note] as const",
+    to: "[each.stored, undefined] as const",
+    tests: [batch],
+  },
+  {
+    id: "redrive.elsewhere-given-up",
+    guard: "a redrive that is given up notes what it stored",
+    file: "core/dead-letter/letter-batch.ts",
+    from: "if (options.signal?.aborted) break;",
+    to: "",
+    tests: [batch],
+  },
+  {
+    id: "redrive.elsewhere-noted",
+    guard: "what is stored elsewhere is noted, whoever loses interest",
+    file: "core/dead-letter/letter-batch.ts",
+    from: "...asBefore]);",
+    to: "...asBefore], options.signal);",
+    tests: [batch],
   },
 ];

@@ -1,0 +1,3 @@
+import { redriveCases } from "./redrive-cases.ts";
+
+redriveCases("platformatic");
