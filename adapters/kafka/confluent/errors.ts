@@ -18,6 +18,7 @@ export const code = {
   invalidReplicas: 38,
   invalidConfig: 40,
   policyViolation: 44,
+  outOfOrderSequence: 45,
   invalidProducerEpoch: 47,
   transactionalIdDenied: 53,
   saslFailed: 58,

@@ -82,13 +82,11 @@ class ConfluentTransactions implements KafkaTransactions {
     signal: AbortSignal,
     committing: () => void,
   ): Promise<ProduceFailure | undefined> {
-    try {
-      await called((done) => this.#client.beginTransaction(done));
-    } catch (cause) {
-      return over(cause, "failed");
-    }
-    const failure = await this.#produce(records, signal);
-    if (failure) return this.#undo(failure);
+    let failure = await this.#begin(records, signal);
+    // What the brokers refused before, for good, left a gap in librdkafka's sequence of that partition. It notices by the
+    // next transaction there, and mends it as that one is undone.
+    if (failure && isGap(failure)) failure = await this.#begin(records, signal);
+    if (failure) return failure;
     committing();
     try {
       await this.#again((done) => this.#client.commitTransaction(stepMs, done));
@@ -97,6 +95,17 @@ class ConfluentTransactions implements KafkaTransactions {
       if ((cause as VendorError).isTxnRequiresAbort) return this.#undo({ ...reportFailure(cause), fatal: false });
       return over(cause, "unknown");
     }
+  }
+
+  /** Begins a transaction. Undefined once the brokers have all of it; else it is undone. */
+  async #begin(records: readonly OutgoingRecord[], signal: AbortSignal): Promise<ProduceFailure | undefined> {
+    try {
+      await called((done) => this.#client.beginTransaction(done));
+    } catch (cause) {
+      return over(cause, "failed");
+    }
+    const failure = await this.#produce(records, signal);
+    return failure && this.#undo(failure);
   }
 
   /** Undefined once the brokers have them all. */
@@ -154,6 +163,12 @@ class ConfluentTransactions implements KafkaTransactions {
     this.#connection.close();
     await called((done) => this.#client.disconnect(timeoutMs, done)).catch(() => undefined);
   }
+}
+
+/** Records were not taken because of the sequence they came in. */
+function isGap({ fatal, error }: ProduceFailure): boolean {
+  const known = codeOf(error.cause);
+  return !fatal && (known === code.purgedQueue || known === code.outOfOrderSequence);
 }
 
 const fenced: readonly (number | undefined)[] = [code.fenced, code.invalidProducerEpoch, code.producerFenced];

@@ -23,8 +23,9 @@ type Answer = VendorError | undefined;
 class FakeProducer {
   readonly calls: string[] = [];
   readonly answers: Record<string, Answer[]> = {};
-  /** What is reported of each record. */
+  /** What is reported of each record; `reports`: of those of each transaction. */
   report: Answer;
+  reports: Answer[] = [];
   readonly #onReport: (error: VendorError | null, report: VendorReport) => void;
 
   constructor(config: Record<string, unknown>) {
@@ -51,6 +52,7 @@ class FakeProducer {
     this.#answer("init", done);
   }
   beginTransaction(done: VendorCallback): void {
+    if (this.reports.length > 0) this.report = this.reports.shift();
     this.#answer("begin", done);
   }
   commitTransaction(_: number, done: VendorCallback): void {
@@ -93,6 +95,32 @@ describe("transactions by librdkafka, over a fake client", () => {
     const failure = await transactions.store(records, never, () => expect.unreachable());
     expect(failure).toMatchObject({ outcome: "failed", fatal: false, error: { code: "too-large" } });
     expect(producer.calls).toEqual(["init", "begin", "abort"]);
+  });
+
+  it.each([-152, 45])("begin once more where refused records left a gap in the sequence: %i", async (code) => {
+    const { producer, transactions } = await opened();
+    producer.reports = [failing(code), undefined];
+    let committing = 0;
+    expect(await transactions.store(records, never, () => committing++)).toBeUndefined();
+    expect([producer.calls, committing]).toEqual([["init", "begin", "abort", "begin", "commit"], 1]);
+  });
+
+  it("begin no third time, and not again once their client is over or they are given up", async () => {
+    const twice = await opened();
+    twice.producer.report = failing(-152);
+    expect(await twice.transactions.store(records, never, () => undefined)).toMatchObject({ outcome: "failed" });
+    expect(twice.producer.calls).toEqual(["init", "begin", "abort", "begin", "abort"]);
+    const over = await opened();
+    over.producer.report = failing(-152);
+    over.producer.answers.abort = [failing(-150, { isFatal: true })];
+    expect(await over.transactions.store(records, never, () => undefined)).toMatchObject({ fatal: true });
+    expect(over.producer.calls).toEqual(["init", "begin", "abort"]);
+    const given = await opened();
+    const signal = AbortSignal.abort(new Error("enough"));
+    expect(await given.transactions.store(records, signal, () => undefined)).toMatchObject({
+      error: { code: "aborted" },
+    });
+    expect(given.producer.calls).toEqual(["init", "begin", "abort"]);
   });
 
   it("ask again for the answer to a commit that was only slow", async () => {
