@@ -282,6 +282,14 @@ export const kafkaControls: readonly Control[] = [
     tests: ["test/adapters/kafka/read-committed.test.ts"],
   },
   {
+    id: "kafka.read-committed-all",
+    guard: "committed records reach the handler, whatever was aborted around them",
+    file: "adapters/kafka/platformatic/fetcher.ts",
+    from: "isolationLevel: committedUnfiltered",
+    to: "isolationLevel: 1 as never",
+    tests: ["test/adapters/kafka/fetcher.test.ts"],
+  },
+  {
     id: "kafka.leader-moves",
     guard: "a subscription waits while the leader of a partition moves",
     file: "adapters/kafka/leader-moves.ts",

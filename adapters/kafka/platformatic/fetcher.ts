@@ -3,6 +3,7 @@ import type { IncomingRecord, PartitionOffset, TopicPartition } from "../driver.
 import { partitionMaxBytes } from "./config.ts";
 import { code, isNetwork, toEventError } from "./errors.ts";
 import { FetchedPartition } from "./fetched-partition.ts";
+import { committedUnfiltered } from "./read-committed.ts";
 import type { VendorConsumer, VendorFetched, VendorFetchPartition, VendorFetchResponse } from "./vendor.ts";
 
 /** What all partitions together may hold, beside what each may hold alone. */
@@ -162,9 +163,10 @@ export class Fetcher {
   async #ask(node: number, requests: readonly Request[]): Promise<void> {
     this.#asked.add(node);
     for (const { partitions } of requests) for (const each of partitions.values()) each.fetching = true;
+    const topics = requests.map(request);
     let failure: unknown;
     try {
-      this.#answered(requests, await this.#client.fetch({ node, topics: requests.map(request) }));
+      this.#answered(requests, await this.#client.fetch({ node, topics, isolationLevel: committedUnfiltered }));
     } catch (cause) {
       failure = cause;
       // One partition's error rejects the whole fetch: what came beside it lies in the error.

@@ -5,8 +5,15 @@ const control = 1 << 5;
 const abortMarker = 0;
 
 /**
- * The batches of a fetch that a reader of committed records may see. The client's own filter keeps one transaction per
- * producer and forgets those whose end lies in a later fetch; here each is begun and ended where it lies in the log.
+ * Asks the brokers for committed records, as the number 1 does, and leaves the answer as it is: the client's own filter
+ * does nothing for what it does not know. From a producer's last aborted transaction that has records it drops all up to
+ * the last abort marker of that fetch, and what was committed in between with it.
+ */
+export const committedUnfiltered = "1";
+
+/**
+ * The batches of a fetch that a reader of committed records may see: each transaction is begun and ended where it lies in
+ * the log.
  */
 export function* committed({ records, abortedTransactions }: VendorFetched): Generator<VendorBatch> {
   const begins = [...(abortedTransactions ?? [])].sort((a, b) => (a.firstOffset < b.firstOffset ? -1 : 1));

@@ -147,6 +147,7 @@ export interface VendorConsumer extends VendorClient {
   fetch(options: {
     node: number;
     topics: { topicId: string; partitions: VendorFetchPartition[] }[];
+    isolationLevel: string;
   }): Promise<VendorFetchResponse>;
   commit(options: {
     offsets: { topic: string; partition: number; offset: bigint; leaderEpoch: number }[];

@@ -61,6 +61,13 @@ describe("a fetcher", () => {
     expect(offsets()).toEqual([0, 1]);
   });
 
+  it("asks for what is committed as the client's own filter does not know, which drops some of it", async () => {
+    fetcher.add([at(0)]);
+    await until(1);
+    const { isolationLevel } = client.fetches[0]!.request;
+    expect([Number(isolationLevel), typeof isolationLevel]).toEqual([1, "string"]);
+  });
+
   it("asks each broker once at a time", async () => {
     client.layout = layout("t", 4, [1, 2]);
     fetcher.add([at(0), at(1)]);
