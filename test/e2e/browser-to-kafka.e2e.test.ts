@@ -90,8 +90,9 @@ async function travel(client: "wsconnect" | "nats.ws", trust: Trust): Promise<Jo
   );
   const until = Date.now() + 60_000;
   while (handled.length < count && Date.now() < until) await new Promise((resolve) => setTimeout(resolve, 50));
-  expect(bridge.forwarded).toBe(count);
   expect(await bridgeBus.close()).toEqual({ unsent: 0, unsettled: 0 });
+  // Counted when Kafka has confirmed, which can be later than its consumers have handled it.
+  expect(bridge.forwarded).toBe(count);
   for (const bus of consumers) expect(await bus.close()).toEqual({ unsent: 0, unsettled: 0 });
   await connection.close();
   const spans = [...published.spans, ...services.flatMap((each) => each.spans())];
