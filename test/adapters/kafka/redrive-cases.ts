@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createEventBus } from "waybill";
 import { createDeadLetterQueue } from "waybill/dead-letter";
 import { kafkaTransport } from "waybill/kafka";
+import { all } from "../../core/dead-letter/set-up.ts";
 import { type KafkaBroker, startKafka } from "../../support/kafka-broker.ts";
 import { type DriverName, driverOf } from "./drivers.ts";
 
@@ -39,11 +40,7 @@ export function redriveCases(name: DriverName): void {
         }),
       );
       const queue = await createDeadLetterQueue({ bus, destination: orders, targets: [small] });
-      const waiting = async (): Promise<(string | undefined)[]> => {
-        const found: (string | undefined)[] = [];
-        for await (const { event } of queue.list()) found.push(event?.id);
-        return found;
-      };
+      const waiting = async (): Promise<unknown[]> => (await all(queue.list())).map(({ event }) => event?.id);
       await expect.poll(async () => (await waiting()).length, { timeout: 30_000 }).toBe(250);
       const to = { destination: small };
       expect(await queue.redrive({}, { to })).toMatchObject({
@@ -52,11 +49,8 @@ export function redriveCases(name: DriverName): void {
       });
       expect(await waiting()).toEqual(["e-120"]);
       expect(await queue.redrive({}, { to })).toMatchObject({ matched: 1, redriven: 0, failed: 1 });
-      const copies = async (): Promise<(string | undefined)[]> => {
-        const found: (string | undefined)[] = [];
-        for await (const { headers } of kafka.read!({ destination: small })) found.push(headers.get("ce_id"));
-        return found;
-      };
+      const copies = async (): Promise<unknown[]> =>
+        (await all(kafka.read!({ destination: small }))).map(({ headers }) => headers.get("ce_id"));
       await expect.poll(copies).toEqual(ids.filter((id) => id !== "e-120"));
       // Where there is room for it, it goes.
       expect(await queue.redrive()).toMatchObject({ matched: 1, redriven: 1 });

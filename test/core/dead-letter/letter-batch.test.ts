@@ -10,7 +10,7 @@ import {
 import { createDeadLetterQueue, type LetterStatus } from "waybill/dead-letter";
 import { memoryTransport } from "waybill/memory";
 import { fakeClock } from "waybill/testing";
-import { all, codeOf, pass } from "./set-up.ts";
+import { all, codeOf, logTransport, pass } from "./set-up.ts";
 
 interface Failure {
   readonly code: EventErrorCode;
@@ -33,7 +33,6 @@ function nameIn({ body }: OutgoingMessage): string | undefined {
 async function setUp({ destinations = ["orders"], park = false } = {}) {
   const clock = fakeClock();
   const refused = new Map<string, Failure>();
-  const { openState: _, ...memory } = memoryTransport({ clock });
   const errorFor = (message: OutgoingMessage): EventError | undefined => {
     const [, why] = [...refused].find(([name]) => name === nameIn(message) || name === message.destination) ?? [];
     if (!why) return undefined;
@@ -41,22 +40,12 @@ async function setUp({ destinations = ["orders"], park = false } = {}) {
     return new EventError(code, "refused", { retryable, outcome });
   };
   let transactions = 0;
-  const kafka: Transport = {
-    ...memory,
-    capabilities: { ...memory.capabilities, contiguous: true, deduplication: false },
-    async openTransactions() {
-      return {
-        async publish(messages, { signal } = {}) {
-          transactions++;
-          if (signal?.aborted) throw new EventError("aborted", "given up", { outcome: "failed" });
-          const error = messages.map(errorFor).find((each) => each !== undefined);
-          if (error) throw error;
-          await memory.publish(messages.map((each) => ({ ...each, dedupId: undefined })));
-        },
-        close: async () => undefined,
-      };
-    },
-  };
+  const kafka = logTransport(memoryTransport({ clock }), () => (messages, signal) => {
+    transactions++;
+    if (signal?.aborted) throw new EventError("aborted", "given up", { outcome: "failed" });
+    const error = messages.map(errorFor).find((each) => each !== undefined);
+    if (error) throw error;
+  });
   const beside = memoryTransport({ clock });
   const sent: string[] = [];
   let onSent = (_name: string): void => undefined;

@@ -1,31 +1,20 @@
 import { describe, expect, test } from "vitest";
-import { createEventBus, EventError, type Transport } from "waybill";
+import { createEventBus, EventError } from "waybill";
 import { createDeadLetterQueue } from "waybill/dead-letter";
 import { memoryTransport } from "waybill/memory";
 import { fakeClock } from "waybill/testing";
-import { all, pass, setUp } from "./set-up.ts";
+import { all, logTransport, pass, setUp } from "./set-up.ts";
 
 /** As Kafka, with transactions that are refused so often as a test says. */
 async function logSetUp() {
   const clock = fakeClock();
   const memory = memoryTransport({ clock });
   let refusals = 0;
-  const { openState: _, ...rest } = memory;
-  const kafka: Transport = {
-    ...rest,
-    capabilities: { ...memory.capabilities, contiguous: true },
-    async openTransactions() {
-      return {
-        async publish(messages) {
-          if (refusals-- > 0) {
-            throw new EventError("transport-failed", "not this time", { retryable: true, outcome: "failed" });
-          }
-          for (const outcome of await memory.publish(messages)) if (!outcome.stored) throw outcome.error;
-        },
-        close: async () => undefined,
-      };
-    },
-  };
+  const kafka = logTransport(memory, () => () => {
+    if (refusals-- > 0) {
+      throw new EventError("transport-failed", "not this time", { retryable: true, outcome: "failed" });
+    }
+  });
   const bus = createEventBus({ source: "/shop", transports: { kafka }, clock });
   const failing = new Set<string>();
   const handled: string[] = [];

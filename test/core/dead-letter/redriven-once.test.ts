@@ -3,7 +3,7 @@ import { createEventBus, EventError, type Transport } from "waybill";
 import { createDeadLetterQueue } from "waybill/dead-letter";
 import { memoryTransport } from "waybill/memory";
 import { fakeClock } from "waybill/testing";
-import { all, pass } from "./set-up.ts";
+import { all, logTransport, pass } from "./set-up.ts";
 
 /** One letter, and a transport `slow` beside it that stores at once and answers the first copy late. */
 async function setUp(deduplication: boolean, answerMs = 40_000) {
@@ -150,23 +150,14 @@ describe("a queue in a log", () => {
   async function logSetUp() {
     const clock = fakeClock();
     const memory = memoryTransport({ clock });
-    const { openState: _, ...rest } = memory;
     const fences = new Map<string, number>();
-    const kafka: Transport = {
-      ...rest,
-      capabilities: { ...memory.capabilities, contiguous: true, deduplication: false },
-      async openTransactions(name) {
-        const turn = (fences.get(name) ?? 0) + 1;
-        fences.set(name, turn);
-        return {
-          async publish(messages) {
-            if (fences.get(name) !== turn) throw new EventError("fenced", "another run");
-            await memory.publish(messages.map((each) => ({ ...each, dedupId: undefined })));
-          },
-          close: async () => undefined,
-        };
-      },
-    };
+    const kafka = logTransport(memory, (name) => {
+      const turn = (fences.get(name) ?? 0) + 1;
+      fences.set(name, turn);
+      return () => {
+        if (fences.get(name) !== turn) throw new EventError("fenced", "another run");
+      };
+    });
     const bus = createEventBus({ source: "/shop", transports: { kafka }, clock });
     let away = true;
     const handled: string[] = [];

@@ -1,4 +1,11 @@
-import { createEventBus, type EventError, fixedBackoff, type SubscribeOptions } from "waybill";
+import {
+  createEventBus,
+  type EventError,
+  fixedBackoff,
+  type OutgoingMessage,
+  type SubscribeOptions,
+  type Transport,
+} from "waybill";
 import { createDeadLetterQueue, type Letter, type LetterFilter, type ListOptions } from "waybill/dead-letter";
 import { memoryTransport } from "waybill/memory";
 import { type FakeClock, fakeClock } from "waybill/testing";
@@ -45,6 +52,32 @@ export async function setUp(dedupWindowMs = 120_000) {
   const ids = async (filter?: LetterFilter): Promise<(string | undefined)[]> =>
     (await listed(filter)).map(({ event }) => event?.id);
   return { clock, transport, bus, errors, failing, handled, join, place, letters, listed, ids };
+}
+
+/** Throws to refuse a transaction. */
+export type Refusal = (messages: readonly OutgoingMessage[], signal?: AbortSignal) => void;
+
+/**
+ * A FAKE of Kafka over a transport in memory: notes lie in a log, and copies go with them in transactions. `opened` is
+ * told the name of each publisher of transactions, and may give what refuses some of them.
+ */
+export function logTransport(memory: Transport, opened: (name: string) => Refusal | undefined): Transport {
+  const { openState: _, ...rest } = memory;
+  return {
+    ...rest,
+    capabilities: { ...memory.capabilities, contiguous: true, deduplication: false },
+    async openTransactions(name) {
+      const refuse = opened(name);
+      return {
+        async publish(messages, { signal } = {}) {
+          refuse?.(messages, signal);
+          const outcomes = await memory.publish(messages.map((each) => ({ ...each, dedupId: undefined })));
+          for (const outcome of outcomes) if (!outcome.stored) throw outcome.error;
+        },
+        close: async () => undefined,
+      };
+    },
+  };
 }
 
 /** In steps: each lets so many promises settle. */
