@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { programOf } from "./support/compile.ts";
 import { undocumented, undocumentedMembers } from "./support/docstrings.ts";
+import { deadLinks } from "./support/links.ts";
 import { checkSnippets, snippetsOf } from "./support/snippets.ts";
 import { filesBelow, layers, root, writtenEntries } from "./support/sources.ts";
 
@@ -58,5 +59,17 @@ describe("code in documents", () => {
     expect(snippets.map(({ line }) => line)).toEqual([4, 16, 6]);
     const found = checkSnippets("broken", snippets).map(({ file, line }) => `${file}:${line}`);
     expect(found.sort()).toEqual([`${files[1]}:6`, `${files[0]}:4`, `${files[0]}:6`].sort());
+  });
+});
+
+describe("links in documents", () => {
+  test("lead to files that are there", () => {
+    const documents = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"];
+    expect(deadLinks([...documents, ...filesBelow("docs", ".md"), ...filesBelow("examples", ".md")])).toEqual([]);
+  });
+
+  test("that lead nowhere are found, at their lines", () => {
+    const fixture = "test/fixtures/docs/links.md";
+    expect(deadLinks([fixture])).toEqual([`${fixture}:5: missing.md`]);
   });
 });
