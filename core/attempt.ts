@@ -15,6 +15,8 @@ import { isContextManaged } from "./telemetry/context-manager.ts";
 import { endSpan } from "./telemetry/tracing.ts";
 import type { Delivery } from "./transport.ts";
 
+const ack = { kind: "ack" } as const;
+
 /**
  * One attempt at a delivery: admitted, read, claimed, handled, and done or failed. Each step calls the next, at once
  * where nothing has to be waited for: most events wait for their handler alone, and a promise for each step would cost
@@ -238,7 +240,7 @@ export class Attempt {
   #acknowledge(): void {
     const { reception } = this.#parts;
     if (this.#record) reception.attempts.over(this.#delivery);
-    reception.settling(this.#delivery.settle({ kind: "ack" }), this.#delivery);
+    reception.settling(this.#delivery.settle(ack), this.#delivery);
     this.#end(undefined);
   }
 

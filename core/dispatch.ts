@@ -58,6 +58,7 @@ export function createDispatcher(
   const { redelivery, contiguous } = transport.capabilities;
   const registrations = new Registrations();
   const unconfirmed = new Set<Promise<void>>();
+  let latest: Promise<void> | undefined;
   const literal = new Set(destinations);
   const attempts = attemptsOf(env, listening);
   const stopping = new AbortController();
@@ -98,8 +99,9 @@ export function createDispatcher(
     breaker: () => breaker,
     closing: () => closing,
     settling(verdict, delivery) {
-      // One promise may stand for many deliveries, and then one report does.
-      if (unconfirmed.has(verdict)) return;
+      // One promise may stand for many deliveries, and then one report does: mostly it is that of the one before.
+      if (verdict === latest || unconfirmed.has(verdict)) return;
+      latest = verdict;
       unconfirmed.add(verdict);
       const { position, message } = delivery;
       const { destination } = message;

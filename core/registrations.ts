@@ -41,10 +41,9 @@ export class Registrations {
   }
 
   find(type: string): Registration | undefined {
-    const literal = this.#literal.get(type);
-    if (literal || this.#patterns.length === 0) return literal;
-    if (this.#remembered.has(type)) return this.#remembered.get(type);
-    const found = this.#patterns.find(({ pattern }) => matches(pattern, type));
+    const known = this.#remembered.get(type);
+    if (known || this.#remembered.has(type)) return known;
+    const found = this.#literal.get(type) ?? this.#patterns.find(({ pattern }) => matches(pattern, type));
     if (this.#remembered.size < maxRemembered) this.#remembered.set(type, found);
     return found;
   }

@@ -5,22 +5,32 @@ import { decode } from "./utf8.ts";
 
 /** A record as the bus reads it. Key and headers are decoded when they are asked for. */
 export class KafkaMessage implements IncomingMessage {
-  readonly destination: string;
-  readonly body: Uint8Array | null;
-  readonly partition: number;
-  readonly offset: number;
-  readonly timestampMs: number;
   readonly #record: IncomingRecord;
   #headers: KafkaHeaders | undefined;
   #key: string | undefined;
 
   constructor(record: IncomingRecord) {
     this.#record = record;
-    this.destination = record.topic;
-    this.body = record.value;
-    this.partition = record.partition;
-    this.offset = record.offset;
-    this.timestampMs = record.timestampMs;
+  }
+
+  get destination(): string {
+    return this.#record.topic;
+  }
+
+  get body(): Uint8Array | null {
+    return this.#record.value;
+  }
+
+  get partition(): number {
+    return this.#record.partition;
+  }
+
+  get offset(): number {
+    return this.#record.offset;
+  }
+
+  get timestampMs(): number {
+    return this.#record.timestampMs;
   }
 
   get position(): string {

@@ -1,8 +1,8 @@
 import { type Clock, systemClock } from "../../core/clock.ts";
-import { type ClaimRecord, createClaims } from "../../core/delivery/claims.ts";
 import type { IdempotencyStore } from "../../core/delivery/idempotency.ts";
 import { EventError } from "../../core/errors.ts";
 import { type Linked, LinkedList } from "../../core/linked-list.ts";
+import { DoneKeys } from "./done-keys.ts";
 
 /** Options of {@link memoryIdempotency}. */
 export interface MemoryIdempotencyOptions {
@@ -34,61 +34,78 @@ export function memoryIdempotency(options: MemoryIdempotencyOptions = {}): Idemp
   if (!(Number.isInteger(maxKeys) && maxKeys >= 1)) {
     throw new EventError("invalid-option", `memory: maxKeys must be a whole number from 1, not ${maxKeys}`);
   }
-  const entries = new Map<string, Entry>();
-  // By the time of their last change: with one lease for all, and one time to be kept, that is the order of their ends.
-  const held = new LinkedList<Entry>();
-  const done = new LinkedList<Entry>();
-  let tokens = 0;
+  // The claim of what is held, the number of what is done.
+  const entries = new Map<string, Held | number>();
+  // Each by the time of its last change: with one lease for all, and one time to be kept, that is the order of their ends.
+  const held = new LinkedList<Held>();
+  const done = new DoneKeys();
+  let claims = 0;
 
-  const listOf = (record: ClaimRecord): LinkedList<Entry> => (record.done ? done : held);
+  function hold(key: string, number: number, untilMs: number): void {
+    const claim: Held = { key, number, untilMs, previous: undefined, next: undefined };
+    entries.set(key, claim);
+    held.push(claim);
+  }
 
-  function forget(entry: Entry): void {
-    listOf(entry).remove(entry);
-    entries.delete(entry.key);
+  function forget(key: string, entry: Held | number): void {
+    entries.delete(key);
+    if (typeof entry === "number") done.forget(entry);
+    else held.remove(entry);
   }
 
   /** Makes room. While there is some, a claim whose lease is over stays: its owner may still commit it. */
-  function shorten(): void {
-    const now = clock.now();
-    for (let { first } = held; first && isCrowded() && isOver(first, now); { first } = held) forget(first);
-    for (let { first } = done; first && (isCrowded() || isOver(first, now)); { first } = done) forget(first);
+  function shorten(now: number): void {
+    for (let { first } = held; first && isCrowded() && first.untilMs <= now; { first } = held) forget(first.key, first);
+    for (let key = oldest(now); key !== undefined; key = oldest(now)) forget(key, entries.get(key)!);
   }
 
   const isCrowded = (): boolean => entries.size > maxKeys;
-  const isOver = ({ untilMs }: Entry, now: number): boolean => untilMs <= now;
+  const oldest = (now: number): string | undefined => done.oldest(isCrowded() ? Number.POSITIVE_INFINITY : now);
 
-  return createClaims(
-    (key, step) => {
+  return {
+    claim(key, { leaseMs }) {
+      const now = clock.now();
       const entry = entries.get(key);
-      const { answer, write } = step(entry);
-      if (write === null) {
-        if (entry) forget(entry);
-      } else if (write && entry) {
-        listOf(entry).remove(entry);
-        entry.token = write.token;
-        entry.untilMs = write.untilMs;
-        entry.done = write.done;
-        entry.result = write.result;
-        listOf(entry).push(entry);
-      } else if (write) {
-        const { token, untilMs, done, result } = write;
-        const added: Entry = { key, token, untilMs, done, result, previous: undefined, next: undefined };
-        entries.set(key, added);
-        listOf(added).push(added);
-        shorten();
-      }
-      return answer;
+      if (typeof entry === "number") {
+        const { untilMs, result } = done.of(entry);
+        if (untilMs > now) return { state: "done", result };
+      } else if (entry && entry.untilMs > now) return { state: "held", retryAfterMs: entry.untilMs - now };
+      if (entry !== undefined) forget(key, entry);
+      hold(key, ++claims, now + leaseMs);
+      shorten(now);
+      return { state: "claimed", token: String(claims) };
     },
-    clock,
-    () => String(++tokens),
-  );
+    renew(key, token, { leaseMs }) {
+      const entry = entries.get(key);
+      if (typeof entry === "number") return String(done.of(entry).claim) === token;
+      if (!isOwn(entry, token)) return false;
+      held.remove(entry);
+      hold(key, entry.number, clock.now() + leaseMs);
+      return true;
+    },
+    commit(key, token, { keepMs, result }) {
+      const entry = entries.get(key);
+      // Done by an earlier call.
+      if (typeof entry === "number") return String(done.of(entry).claim) === token;
+      // Also when its lease is over: nobody else has taken the key.
+      if (!isOwn(entry, token)) return false;
+      held.remove(entry);
+      entries.set(key, done.add(key, entry.number, clock.now() + keepMs, result));
+      return true;
+    },
+    release(key, token) {
+      const entry = entries.get(key);
+      if (typeof entry === "object" && isOwn(entry, token)) forget(key, entry);
+    },
+  };
 }
 
-/** What is kept of a key: one object for all of its time, since most of them grow old. */
-interface Entry extends Linked<Entry> {
+interface Held extends Linked<Held> {
   readonly key: string;
-  token: string;
-  untilMs: number;
-  done: true | undefined;
-  result: string | undefined;
+  readonly number: number;
+  readonly untilMs: number;
+}
+
+function isOwn(claim: Held | undefined, token: string): claim is Held {
+  return claim !== undefined && String(claim.number) === token;
 }

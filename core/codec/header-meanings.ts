@@ -1,13 +1,23 @@
-import { optionalAttributes } from "../event.ts";
 import type { HeaderBinding } from "../transport.ts";
 
 /**
- * What is read from headers, in the order in which its values are kept. The last is the transport's own Content-Type: in
+ * What is read from headers, with the place where its value is kept. The last is the transport's own Content-Type: in
  * capitals, since it is no attribute's name.
  */
-const places: readonly string[] = ["specversion", "id", "source", "type", ...optionalAttributes, "Content-Type"];
-export const placeCount: number = places.length;
-export const contentTypePlace: number = placeCount - 1;
+export const place = {
+  specversion: 0,
+  id: 1,
+  source: 2,
+  type: 3,
+  datacontenttype: 4,
+  dataschema: 5,
+  subject: 6,
+  time: 7,
+  "Content-Type": 8,
+} as const;
+const names = /* @__PURE__ */ Object.keys(place);
+export const placeCount: number = names.length;
+export const contentTypePlace: number = place["Content-Type"];
 
 /** What a header carries: the value of an attribute, by its place, or the extension of this name. */
 export type Meaning = number | string;
@@ -16,8 +26,8 @@ export type Meaning = number | string;
 export interface HeaderMeanings {
   /** The header that every binary-mode message has. */
   readonly marker: string;
-  /** Undefined for a header that is none of the event's. */
-  of(header: string): Meaning | undefined;
+  /** Undefined for a header that is none of the event's. `at` is its place in the message. */
+  of(header: string, at: number): Meaning | undefined;
 }
 
 // Names come from the network, and bindings with them: what is remembered stays bounded.
@@ -37,14 +47,28 @@ export function meaningsIn(binding: HeaderBinding): HeaderMeanings {
 function createMeanings(binding: HeaderBinding): HeaderMeanings {
   const { prefix } = binding;
   const meanings = new Map<string, Meaning | undefined>();
+  // Most messages have the headers of the one before, in its order.
+  const lastHeaders: string[] = [];
+  const lastMeanings: (Meaning | undefined)[] = [];
+
+  function look(header: string): Meaning | undefined {
+    const found = meanings.get(header);
+    if (found !== undefined || meanings.has(header)) return found;
+    if (meanings.size >= maxKnown) meanings.clear();
+    const meaning = meaningOf(header.toLowerCase(), binding);
+    meanings.set(header, meaning);
+    return meaning;
+  }
+
   return {
     marker: `${prefix}specversion`,
-    of(header) {
-      const found = meanings.get(header);
-      if (found !== undefined || meanings.has(header)) return found;
-      if (meanings.size >= maxKnown) meanings.clear();
-      const meaning = meaningOf(header.toLowerCase(), binding);
-      meanings.set(header, meaning);
+    of(header, at) {
+      if (lastHeaders[at] === header) return lastMeanings[at];
+      const meaning = look(header);
+      if (at < maxKnown) {
+        lastHeaders[at] = header;
+        lastMeanings[at] = meaning;
+      }
       return meaning;
     },
   };
@@ -54,6 +78,6 @@ function meaningOf(header: string, { prefix, contentType }: HeaderBinding): Mean
   // Where the media type has a header with the prefix, it is an attribute like any other.
   if (!header.startsWith(prefix)) return header === contentType ? contentTypePlace : undefined;
   const name = header.slice(prefix.length);
-  const place = places.indexOf(name);
-  return place < 0 ? name : place;
+  const at = names.indexOf(name);
+  return at < 0 ? name : at;
 }

@@ -4,7 +4,7 @@ import type { Limits } from "../limits.ts";
 import type { IncomingMessage } from "../message.ts";
 import type { HeaderBinding } from "../transport.ts";
 import { isJson } from "./codec.ts";
-import { contentTypePlace, meaningsIn, placeCount } from "./header-meanings.ts";
+import { contentTypePlace, meaningsIn, place, placeCount } from "./header-meanings.ts";
 import { decodeText, parseJson } from "./json.ts";
 import { checkVersion, finishEvent, newExtensions } from "./read-attributes.ts";
 
@@ -52,7 +52,7 @@ export function decodeBinary(
   const extensions = newExtensions();
   for (let i = 0; i < entries.length; i += 2) {
     const header = entries[i]!;
-    const meaning = meanings.of(header);
+    const meaning = meanings.of(header, i >> 1);
     if (meaning === undefined) continue;
     // Content-Type is a header of HTTP's own and not encoded.
     const value = meaning === contentTypePlace ? entries[i + 1]! : attributeValue(header, entries[i + 1]!, binding);
@@ -62,14 +62,22 @@ export function decodeBinary(
     if (typeof meaning === "number") values[meaning] = value;
     else extensions[meaning] = value;
   }
-  const [specversion, id, source, type, mediaType, dataschema, subject, time, contentType] = values;
-  checkVersion(specversion);
+  checkVersion(values[place.specversion]);
+  const mediaType = values[place.datacontenttype];
+  const dataschema = values[place.dataschema];
+  const subject = values[place.subject];
+  const time = values[place.time];
+  const contentType = values[contentTypePlace];
   const datacontenttype = mediaType ?? contentType;
   // Some writers put the media type into ce_datacontenttype as well, which the bindings forbid.
   if ((contentType ?? datacontenttype) !== datacontenttype) {
     throw new EventError("malformed-message", "two headers say different things about datacontenttype");
   }
-  const event: Record<string, unknown> = { id, source, type };
+  const event: Record<string, unknown> = {
+    id: values[place.id],
+    source: values[place.source],
+    type: values[place.type],
+  };
   // By their names: a loop over names would cost as much as the rest of it.
   if (datacontenttype !== undefined) event.datacontenttype = datacontenttype;
   if (dataschema !== undefined) event.dataschema = dataschema;

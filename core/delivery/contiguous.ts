@@ -4,6 +4,8 @@ export interface TrackedPosition {
   readonly bytes: number;
   /** Set by {@link ContiguousPrefix.finish}. */
   finished: boolean;
+  /** The position that was added after it. */
+  following: TrackedPosition | undefined;
 }
 
 /**
@@ -14,8 +16,10 @@ export interface TrackedPosition {
  * amortised.
  */
 export class ContiguousPrefix {
-  #entries: TrackedPosition[] = [];
-  #head = 0;
+  // A chain from the first unfinished one on.
+  #first: TrackedPosition | undefined;
+  #last: TrackedPosition | undefined;
+  #size = 0;
   #next: number | undefined;
   #bytes = 0;
 
@@ -31,7 +35,7 @@ export class ContiguousPrefix {
 
   /** Entries from the first unfinished one on, finished ones among them. */
   get size(): number {
-    return this.#entries.length - this.#head;
+    return this.#size;
   }
 
   /** Sum of `bytes` over those entries. */
@@ -41,10 +45,13 @@ export class ContiguousPrefix {
 
   /** Starts to track `position`. Throws RangeError unless it lies above every earlier one. */
   add(position: number, bytes = 0): TrackedPosition {
-    const last = this.#entries.at(-1)?.position ?? (this.#next === undefined ? -1 : this.#next - 1);
+    const last = this.#first ? this.#last!.position : (this.#next ?? 0) - 1;
     if (!(position > last)) throw new RangeError(`Position ${position} does not lie above ${last}`);
-    const entry: TrackedPosition = { position, bytes, finished: false };
-    this.#entries.push(entry);
+    const entry: TrackedPosition = { position, bytes, finished: false, following: undefined };
+    if (this.#first) this.#last!.following = entry;
+    else this.#first = entry;
+    this.#last = entry;
+    this.#size++;
     this.#bytes += bytes;
     return entry;
   }
@@ -53,21 +60,15 @@ export class ContiguousPrefix {
   finish(entry: TrackedPosition): boolean {
     if (entry.finished) return false;
     entry.finished = true;
-    if (entry !== this.#entries[this.#head]) return false;
-    for (let first: TrackedPosition | undefined = entry; first?.finished; first = this.#entries[this.#head]) {
+    if (entry !== this.#first) return false;
+    for (let first: TrackedPosition | undefined = entry; first?.finished; first = this.#first) {
       this.#next = first.position + 1;
       this.#bytes -= first.bytes;
-      this.#head++;
+      this.#size--;
+      this.#first = first.following;
+      // Should it live on in the old part of the heap, it would keep all that follow.
+      first.following = undefined;
     }
-    this.#compact();
     return true;
-  }
-
-  // Dropping the finished head only when it is at least half of the array keeps `finish` O(1) amortised.
-  #compact(): void {
-    if (this.#head === this.#entries.length) this.#entries.length = 0;
-    else if (this.#head > 64 && this.#head * 2 > this.#entries.length) this.#entries.splice(0, this.#head);
-    else return;
-    this.#head = 0;
   }
 }

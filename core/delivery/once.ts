@@ -126,6 +126,7 @@ function createSteps(
 ): OnceSteps & Pick<Once, "stop"> {
   const renewals = createRenewals(clock, store, leaseMs);
   const lease = { leaseMs };
+  const keep = { keepMs };
 
   function take(name: string, claim: Claim): Claimed | OnceOutcome {
     if (claim.state === "done") return { repeated: true, result: claim.result };
@@ -142,7 +143,7 @@ function createSteps(
     commit(claimed, result) {
       const end = (): undefined => void renewals.end(claimed);
       // Without a claim its new owner does the work again: nothing that could be undone here.
-      const committed = store.commit(claimed.key, claimed.token, { keepMs, result });
+      const committed = store.commit(claimed.key, claimed.token, result === undefined ? keep : { keepMs, result });
       return committed instanceof Promise ? committed.then(end) : end();
     },
     async release(claimed) {

@@ -1,6 +1,7 @@
 import type { Clock, Timer } from "../clock.ts";
 import { type Linked, LinkedList } from "../linked-list.ts";
 import type { Delivery } from "../transport.ts";
+import { Chain, type Chained } from "./chain.ts";
 
 /** What became of one run of a delivery: done, or to be run again in place after a pause. */
 export type RunResult = undefined | { readonly retryAfterMs: number };
@@ -49,12 +50,14 @@ export interface Scheduler {
   unhold(): void;
 }
 
-interface Item extends Linked<Item> {
+interface Item extends Linked<Item>, Chained<Item> {
   readonly delivery: Delivery;
   readonly lane: Lane;
   /** Number of arrival: the order within a lane. */
   readonly order: number;
   readonly key: string | undefined;
+  /** What came after the one in front of its key. Undefined without key order. */
+  readonly behind: Behind | undefined;
   attempt: number;
   /** `behind`: an earlier delivery of its key is not over. */
   state: "ready" | "behind" | "running" | "pausing" | "over";
@@ -65,7 +68,7 @@ interface Item extends Linked<Item> {
 
 /** What came after a delivery of its key. */
 interface Behind {
-  readonly items: Item[];
+  readonly items: Chain<Item>;
   /** The one in front has failed and is not over. */
   failing: boolean;
 }
@@ -87,8 +90,7 @@ export function createScheduler({ clock, concurrency, byKey, run, done }: Schedu
   const lanes = new Map<string, Lane>();
   /** By the lane's name, since a lane that comes back waits for what still runs of it. */
   const allKeys = new Map<string, Keys>();
-  const ready: (Item | undefined)[] = [];
-  let head = 0; // of `ready`: shifting a long array costs its length
+  const ready = new Chain<Item>();
   let active = 0;
   let held = 0;
   let aside = 0;
@@ -110,8 +112,8 @@ export function createScheduler({ clock, concurrency, byKey, run, done }: Schedu
     const { lane: name, message } = delivery;
     const lane = lanes.get(name) ?? open(name);
     const key = byKey ? message.key : undefined;
-    const behind = key === undefined ? undefined : lane.keys.get(key);
-    const state = behind ? "behind" : "ready";
+    const before = key === undefined ? undefined : lane.keys.get(key);
+    const behind = before ?? (key === undefined ? undefined : { items: new Chain<Item>(), failing: false });
     held++;
     const order = arrivals++;
     const item: Item = {
@@ -119,18 +121,20 @@ export function createScheduler({ clock, concurrency, byKey, run, done }: Schedu
       lane,
       order,
       key,
+      behind,
       attempt: delivery.attempt,
-      state,
+      state: before ? "behind" : "ready",
       aside: false,
       previous: undefined,
       next: undefined,
+      following: undefined,
     };
     lane.items.push(item);
-    if (behind) {
-      behind.items.push(item);
-      if (behind.failing) standAside(item);
+    if (before) {
+      before.items.push(item);
+      if (before.failing) standAside(item);
     } else {
-      if (key !== undefined) lane.keys.set(key, { items: [], failing: false });
+      if (behind) lane.keys.set(key!, behind);
       enqueue(item);
     }
   }
@@ -162,11 +166,8 @@ export function createScheduler({ clock, concurrency, byKey, run, done }: Schedu
     if (pumping) return;
     pumping = true;
     try {
-      while (active < concurrency && head < ready.length && !paused && probes !== 0) {
-        const item = ready[head]!;
-        ready[head++] = undefined; // nor is what it carries held until the array is shortened
-        if (head === ready.length) head = ready.length = 0;
-        else if (head > 1024 && head * 2 > ready.length) head -= ready.splice(0, head).length;
+      while (active < concurrency && ready.first && !paused && probes !== 0) {
+        const item = ready.shift()!;
         if (item.state !== "ready") continue; // released meanwhile
         if (stopping && !finishing) {
           release(item); // of a lane that was being revoked
@@ -193,7 +194,7 @@ export function createScheduler({ clock, concurrency, byKey, run, done }: Schedu
       item.attempt++;
       item.timer = clock.after(result.retryAfterMs, () => enqueue(item));
       standAside(item);
-      const behind = item.key === undefined ? undefined : item.lane.keys.get(item.key);
+      const { behind } = item;
       if (behind) {
         behind.failing = true;
         for (const each of behind.items) standAside(each);
@@ -206,13 +207,13 @@ export function createScheduler({ clock, concurrency, byKey, run, done }: Schedu
   /** Ends an item and lets the next of its key go on. */
   function finish(item: Item): void {
     leave(item);
-    if (item.key === undefined) return;
-    const behind = item.lane.keys.get(item.key);
-    const next = behind?.items.shift();
+    const { behind } = item;
+    if (!behind) return;
+    const next = behind.items.shift();
     if (next) {
-      behind!.failing = false;
+      behind.failing = false;
       enqueue(next);
-    } else item.lane.keys.delete(item.key);
+    } else item.lane.keys.delete(item.key!);
   }
 
   function leave(item: Item): void {
@@ -227,12 +228,11 @@ export function createScheduler({ clock, concurrency, byKey, run, done }: Schedu
 
   /** Gives a delivery back, and with it what waits behind it: it may not overtake. */
   function release(item: Item): void {
-    const { keys } = item.lane;
-    const behind = item.key === undefined ? undefined : keys.get(item.key)?.items;
+    const { behind } = item;
     const holds = item.state !== "behind";
-    const gone = holds ? [item, ...(behind ?? [])] : [item];
-    if (holds && item.key !== undefined) keys.delete(item.key);
-    else behind?.splice(behind.indexOf(item), 1);
+    const gone = holds ? [item, ...(behind?.items ?? [])] : [item];
+    if (!holds) behind!.items.remove(item);
+    else if (behind) item.lane.keys.delete(item.key!);
     for (const each of gone) {
       each.delivery.release();
       leave(each);

@@ -70,20 +70,20 @@ const headerCost = 128;
 function readHeaders(headers: readonly object[]): (string | Uint8Array | null)[] {
   const entries = new Array<string | Uint8Array | null>(headers.length * 2);
   for (let at = 0; at < headers.length; at++) {
-    const header = headers[at]!;
-    const name = firstName(header);
+    const header = headers[at] as Record<string, Uint8Array | null>;
+    let isNamed = false;
+    // Its one property: `Object.keys` would make an array for each header, and looking it up outside of the loop costs more.
+    for (const name in header) {
+      if (!Object.hasOwn(header, name)) break;
+      entries[at * 2] = name;
+      entries[at * 2 + 1] = header[name] ?? null;
+      isNamed = true;
+      break;
+    }
+    if (isNamed) continue;
     // The binding assigns by name, so that a header `__proto__` became this object's prototype.
-    entries[at * 2] = name ?? "__proto__";
-    entries[at * 2 + 1] =
-      name === undefined
-        ? (Object.getPrototypeOf(header) as Uint8Array | null)
-        : ((header as Record<string, Uint8Array | null>)[name] ?? null);
+    entries[at * 2] = "__proto__";
+    entries[at * 2 + 1] = Object.getPrototypeOf(header) as Uint8Array | null;
   }
   return entries;
-}
-
-/** The one property that the object has of its own, if any: `Object.keys` would make an array for each header. */
-function firstName(header: object): string | undefined {
-  for (const name in header) return Object.hasOwn(header, name) ? name : undefined;
-  return undefined;
 }

@@ -56,6 +56,20 @@ describe("claims in memory", () => {
     for (const key of ["a", "b"]) expect((await store.claim(key, { leaseMs: 1_000 })).state).toBe("done");
   });
 
+  test("what is remembered stays readable while ten times as many are forgotten", async () => {
+    const clock = fakeClock();
+    const store = memoryIdempotency({ clock, maxKeys: 1_000 });
+    for (let n = 0; n < 10_000; n++) {
+      const claim = await store.claim(`${n}`, { leaseMs: 1_000 });
+      if (claim.state !== "claimed") throw new Error(`${n} is ${claim.state}`);
+      expect(await store.commit(`${n}`, claim.token, { keepMs: 60_000, result: `r${n}` })).toBe(true);
+      const last = Math.max(0, n - 998);
+      expect(await store.claim(`${last}`, { leaseMs: 1_000 })).toEqual({ state: "done", result: `r${last}` });
+    }
+    await clock.advance(60_000);
+    expect(await store.claim("9999", { leaseMs: 1_000 })).toMatchObject({ state: "claimed" });
+  });
+
   test.each([0, 1.5, Number.NaN])("maxKeys %s is refused", (maxKeys) => {
     expect(() => memoryIdempotency({ maxKeys })).toThrow(expect.objectContaining({ code: "invalid-option" }));
   });
