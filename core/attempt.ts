@@ -7,7 +7,7 @@ import { type Claimed, isOutcome, type Once, type OnceOutcome, type OnceSteps, P
 import { brokenOffMs, type RunResult } from "./delivery/scheduler.ts";
 import { EventError } from "./errors.ts";
 import type { CloudEvent } from "./event.ts";
-import { DeliveryView } from "./handler-delivery.ts";
+import { type ContextSource, DeliveryView } from "./handler-delivery.ts";
 import { openSpan, trusted } from "./received-context.ts";
 import type { ReceiverParts } from "./receiver.ts";
 import { countDelivery, type Registration } from "./reception.ts";
@@ -22,7 +22,7 @@ const ack = { kind: "ack" } as const;
  * where nothing has to be waited for: most events wait for their handler alone, and a promise for each step would cost
  * more than the steps.
  */
-export class Attempt {
+export class Attempt implements ContextSource {
   readonly #parts: ReceiverParts;
   readonly #delivery: Delivery;
   readonly #attempt: number;
@@ -32,9 +32,11 @@ export class Attempt {
   #record: AttemptRecord | undefined;
   /** As it was received; then as it is handled. */
   #event: CloudEvent | undefined;
+  #received: CloudEvent | undefined;
   #registration: Registration | undefined;
   #span: Span | undefined;
-  #context: Context | (() => Context) | undefined;
+  /** Undefined until somebody asks for it, where nothing has to be active while the handler runs. */
+  #context: Context | undefined;
   #view: DeliveryView | undefined;
   #claimed: Claimed | undefined;
   /** The handler is waited for. */
@@ -126,8 +128,8 @@ export class Attempt {
       this.#span = opened.span;
       this.#context = opened.context;
     } else {
-      const sent = (): Context => trusted(reader.extract({ message, event }), options);
-      this.#context = isContextManaged() ? sent() : sent;
+      this.#received = event;
+      if (isContextManaged()) this.#context = this.context();
     }
     this.#then((options.validate ?? true) ? reader.typed(event) : event, this.#claim);
   }
@@ -157,7 +159,7 @@ export class Attempt {
       return;
     }
     if (this.#delivery.signal.aborted) throw anotherOwner();
-    const view = new DeliveryView(host, this.#delivery, event, (record?.count ?? 0) + 1, this.#context!);
+    const view = new DeliveryView(host, this.#delivery, event, (record?.count ?? 0) + 1, this.#context ?? this);
     this.#view = view;
     if (!once) this.#handle();
     else if (once.steps) this.#then(once.steps.claim(event, view), this.#handleClaimed);
@@ -204,11 +206,16 @@ export class Attempt {
   #call(view: DeliveryView): unknown {
     const { handler, limit } = this.#registration!;
     view.limited = limit?.start(this.#delivery.signal);
-    const context = this.#context!;
+    const context = this.#context;
     const event = this.#event!;
-    return typeof context === "function"
-      ? handler(event, view)
-      : contextApi.with(context, handler, undefined, event, view);
+    return context ? contextApi.with(context, handler, undefined, event, view) : handler(event, view);
+  }
+
+  /** What the sender's context counts for. */
+  context(): Context {
+    const { reader } = this.#parts;
+    const { message } = this.#delivery;
+    return trusted(reader.extract({ message, event: this.#received! }), this.#registration!.options);
   }
 
   /** The first that is told counts: a handler may go on beyond its time. */
@@ -270,7 +277,7 @@ export class Attempt {
       record: this.#record,
       request: this.#view?.request,
       handled: this.#view !== undefined,
-      context: typeof this.#context === "function" ? undefined : this.#context,
+      context: this.#context,
     };
     const failure = reason instanceof Postponed ? undefined : EventError.from(reason, "handler-failed", true);
     this.#failure = failure;

@@ -16,6 +16,11 @@ export interface DeliveryHost {
   deadLetters(): boolean;
 }
 
+/** Knows a context that nobody may ask for. */
+export interface ContextSource {
+  context(): Context;
+}
+
 /** A delivery as its handler sees it. */
 export class DeliveryView implements HandlerDelivery {
   readonly #host: DeliveryHost;
@@ -28,25 +33,26 @@ export class DeliveryView implements HandlerDelivery {
   limited: LimitedRun | undefined;
   /** Set while an inbox runs the handler in its transaction. */
   transaction: undefined;
-  #context: Context | (() => Context);
+  readonly #source: Context | ContextSource;
+  #context: Context | undefined;
   #ended = false;
 
-  /** `context` may be a function: it is called when the context is asked for. */
+  /** A source is asked when the context is. */
   constructor(
     host: DeliveryHost,
     delivery: Delivery,
     event: CloudEvent,
     attempt: number,
-    context: Context | (() => Context),
+    context: Context | ContextSource,
   ) {
     this.#host = host;
     this.#delivery = delivery;
     this.#event = event;
     this.attempt = attempt;
-    this.#context = context;
+    this.#source = context;
   }
   get context(): Context {
-    if (typeof this.#context === "function") this.#context = this.#context();
+    this.#context ??= "getValue" in this.#source ? this.#source : this.#source.context();
     return this.#context;
   }
   get key(): string | undefined {

@@ -5,9 +5,8 @@ import type { AssignedPartition, IncomingRecord, TopicPartition } from "./driver
 import { RecordQueue } from "./record-queue.ts";
 
 /** A record on its way through its attempts. */
-export interface Work {
+export interface Work extends TrackedPosition {
   readonly record: IncomingRecord;
-  readonly tracked: TrackedPosition;
   attempt: number;
 }
 
@@ -86,7 +85,10 @@ export class Lane implements TopicPartition {
     // from its beginning, and what was finished before says nothing about it.
     if (record.offset < this.#read) this.#prefix = new ContiguousPrefix(record.offset);
     this.#read = record.offset + 1;
-    return { record, tracked: this.#prefix.add(record.offset, record.bytes), attempt: 1 };
+    const { offset: position, bytes } = record;
+    const work: Work = { record, attempt: 1, position, bytes, finished: false, following: undefined };
+    this.#prefix.track(work);
+    return work;
   }
 
   #mayAdvance(bytes: number): boolean {
@@ -105,7 +107,7 @@ export class Lane implements TopicPartition {
 
   /** Marks a message as done with. Returns whether more may be committed now. */
   finish(work: Work): boolean {
-    return this.#prefix.finish(work.tracked);
+    return this.#prefix.finish(work);
   }
 
   /** No more deliveries; what runs may still be settled. */

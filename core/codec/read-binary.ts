@@ -39,6 +39,8 @@ function plainBytes(body: Uint8Array): Uint8Array {
   return body.constructor === Uint8Array ? body : new Uint8Array(body.buffer, body.byteOffset, body.byteLength);
 }
 
+const nothing: readonly (string | undefined)[] = /* @__PURE__ */ new Array(placeCount).fill(undefined);
+
 /** The event of a binary-mode message, or undefined when the message is not one. `entries` are its headers. */
 export function decodeBinary(
   { headers, body }: IncomingMessage,
@@ -48,7 +50,7 @@ export function decodeBinary(
 ): CloudEvent | undefined {
   const meanings = meaningsIn(binding);
   if (headers.get(meanings.marker) === undefined) return undefined;
-  const values = new Array<string | undefined>(placeCount).fill(undefined);
+  const values = nothing.slice();
   const extensions = newExtensions();
   for (let i = 0; i < entries.length; i += 2) {
     const header = entries[i]!;

@@ -1,4 +1,4 @@
-/** One tracked position, as {@link ContiguousPrefix.add} returns it. Hand it back to `finish`. */
+/** One tracked position: made by {@link ContiguousPrefix.add}, or what else is kept of an entry anyhow. */
 export interface TrackedPosition {
   readonly position: number;
   readonly bytes: number;
@@ -45,15 +45,21 @@ export class ContiguousPrefix {
 
   /** Starts to track `position`. Throws RangeError unless it lies above every earlier one. */
   add(position: number, bytes = 0): TrackedPosition {
+    const entry: TrackedPosition = { position, bytes, finished: false, following: undefined };
+    this.track(entry);
+    return entry;
+  }
+
+  /** As {@link add}, of an entry that is not finished. */
+  track(entry: TrackedPosition): void {
+    const { position, bytes } = entry;
     const last = this.#first ? this.#last!.position : (this.#next ?? 0) - 1;
     if (!(position > last)) throw new RangeError(`Position ${position} does not lie above ${last}`);
-    const entry: TrackedPosition = { position, bytes, finished: false, following: undefined };
     if (this.#first) this.#last!.following = entry;
     else this.#first = entry;
     this.#last = entry;
     this.#size++;
     this.#bytes += bytes;
-    return entry;
   }
 
   /** Marks an entry as finished and returns whether {@link next} moved. A second call changes nothing. */

@@ -67,10 +67,9 @@ interface Item extends Linked<Item>, Chained<Item> {
 }
 
 /** What came after a delivery of its key. */
-interface Behind {
-  readonly items: Chain<Item>;
+class Behind extends Chain<Item> {
   /** The one in front has failed and is not over. */
-  failing: boolean;
+  failing = false;
 }
 
 /** For each key with a delivery that is ready, running or pausing. */
@@ -113,7 +112,7 @@ export function createScheduler({ clock, concurrency, byKey, run, done }: Schedu
     const lane = lanes.get(name) ?? open(name);
     const key = byKey ? message.key : undefined;
     const before = key === undefined ? undefined : lane.keys.get(key);
-    const behind = before ?? (key === undefined ? undefined : { items: new Chain<Item>(), failing: false });
+    const behind = before ?? (key === undefined ? undefined : new Behind());
     held++;
     const order = arrivals++;
     const item: Item = {
@@ -131,7 +130,7 @@ export function createScheduler({ clock, concurrency, byKey, run, done }: Schedu
     };
     lane.items.push(item);
     if (before) {
-      before.items.push(item);
+      before.push(item);
       if (before.failing) standAside(item);
     } else {
       if (behind) lane.keys.set(key!, behind);
@@ -197,7 +196,7 @@ export function createScheduler({ clock, concurrency, byKey, run, done }: Schedu
       const { behind } = item;
       if (behind) {
         behind.failing = true;
-        for (const each of behind.items) standAside(each);
+        for (const each of behind) standAside(each);
       }
     }
     pump();
@@ -209,7 +208,7 @@ export function createScheduler({ clock, concurrency, byKey, run, done }: Schedu
     leave(item);
     const { behind } = item;
     if (!behind) return;
-    const next = behind.items.shift();
+    const next = behind.shift();
     if (next) {
       behind.failing = false;
       enqueue(next);
@@ -230,8 +229,8 @@ export function createScheduler({ clock, concurrency, byKey, run, done }: Schedu
   function release(item: Item): void {
     const { behind } = item;
     const holds = item.state !== "behind";
-    const gone = holds ? [item, ...(behind?.items ?? [])] : [item];
-    if (!holds) behind!.items.remove(item);
+    const gone = holds ? [item, ...(behind ?? [])] : [item];
+    if (!holds) behind!.remove(item);
     else if (behind) item.lane.keys.delete(item.key!);
     for (const each of gone) {
       each.delivery.release();

@@ -34,7 +34,7 @@ export const deliveryControls: readonly Control[] = [
     guard: "while an event is to be repeated the later ones of its key wait",
     file: "core/delivery/scheduler.ts",
     from: 'item.state = "pausing";',
-    to: 'item.state = "pausing"; const next = item.behind?.items.shift(); if (next) enqueue(next);',
+    to: 'item.state = "pausing"; const next = item.behind?.shift(); if (next) enqueue(next);',
     tests: [scheduler, bus],
   },
   {
@@ -203,7 +203,7 @@ export const deliveryControls: readonly Control[] = [
     id: "delivery.release-with-key",
     guard: "with a released event goes what waits behind it",
     file: "core/delivery/scheduler.ts",
-    from: "const gone = holds ? [item, ...(behind?.items ?? [])] : [item];",
+    from: "const gone = holds ? [item, ...(behind ?? [])] : [item];",
     to: "const gone = [item];",
     tests: [scheduler],
   },
