@@ -4,7 +4,7 @@ import type { Admitted } from "./delivery/admission.ts";
 import { type AttemptRecord, crashLoop } from "./delivery/attempt-log.ts";
 import type { LetterReason } from "./delivery/letter.ts";
 import { type Claimed, isOutcome, type Once, type OnceOutcome, type OnceSteps, Postponed } from "./delivery/once.ts";
-import { brokenOffMs, type RunResult } from "./delivery/scheduler.ts";
+import { brokenOffMs, type Run, type RunResult } from "./delivery/scheduler.ts";
 import { EventError } from "./errors.ts";
 import type { CloudEvent } from "./event.ts";
 import { type ContextSource, DeliveryView } from "./handler-delivery.ts";
@@ -24,9 +24,8 @@ const ack = { kind: "ack" } as const;
  */
 export class Attempt implements ContextSource {
   readonly #parts: ReceiverParts;
+  readonly #run: Run;
   readonly #delivery: Delivery;
-  readonly #attempt: number;
-  readonly #over: (result: RunResult) => void;
   #startedMs: number | undefined;
   /** What is known of the attempts before. */
   #record: AttemptRecord | undefined;
@@ -45,11 +44,10 @@ export class Attempt implements ContextSource {
   #failure: EventError | undefined;
   #ended: { readonly result: RunResult } | undefined;
 
-  constructor(parts: ReceiverParts, delivery: Delivery, attempt: number, over: (result: RunResult) => void) {
+  constructor(parts: ReceiverParts, run: Run) {
     this.#parts = parts;
-    this.#delivery = delivery;
-    this.#attempt = attempt;
-    this.#over = over;
+    this.#run = run;
+    this.#delivery = run.delivery;
   }
 
   start(): void {
@@ -59,7 +57,7 @@ export class Attempt implements ContextSource {
   /** Takes a step and all that follow it, until something has to be waited for or it is over. */
   #step<T>(step: (this: Attempt, value: T) => void, value: T): void {
     this.#take(step, value);
-    if (this.#ended) this.#over(this.#ended.result);
+    if (this.#ended) this.#run.over(this.#ended.result);
   }
 
   /** What throws is the attempt's failure. */
@@ -89,11 +87,11 @@ export class Attempt implements ContextSource {
     const measured = reception.metrics();
     measured?.inFlight.add(1);
     this.#startedMs = measured && env.clock.now();
-    if (admission.concerns(this.#delivery, this.#attempt)) {
+    if (admission.concerns(this.#delivery, this.#run.attempt)) {
       // What is known of it could not be read: that says nothing about the event.
       const later: Admitted = { result: { retryAfterMs: brokenOffMs } };
       this.#later(
-        admission.admit(this.#delivery, this.#attempt).catch(() => later),
+        admission.admit(this.#delivery, this.#run.attempt).catch(() => later),
         this.#admitted,
       );
     } else this.#read();
@@ -271,7 +269,7 @@ export class Attempt implements ContextSource {
     const { reason, why } = this.#failed!;
     const failed = {
       delivery: this.#delivery,
-      attempt: this.#attempt,
+      attempt: this.#run.attempt,
       event: this.#event,
       registration: this.#registration,
       record: this.#record,

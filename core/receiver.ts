@@ -1,12 +1,11 @@
 import { Attempt } from "./attempt.ts";
 import type { Admission } from "./delivery/admission.ts";
 import type { Failing } from "./delivery/failing.ts";
-import type { RunResult } from "./delivery/scheduler.ts";
+import type { Run } from "./delivery/scheduler.ts";
 import type { Environment } from "./environment.ts";
 import type { DeliveryHost } from "./handler-delivery.ts";
 import type { Reader } from "./reader.ts";
 import type { Reception } from "./reception.ts";
-import type { Delivery } from "./transport.ts";
 
 /** What a receiver is made of. */
 export interface ReceiverParts {
@@ -18,9 +17,7 @@ export interface ReceiverParts {
   readonly failing: Failing;
 }
 
-/** Makes the function that takes one delivery from message to verdict, and calls `over` then. */
-export function createReceiver(
-  parts: ReceiverParts,
-): (delivery: Delivery, attempt: number, over: (result: RunResult) => void) => void {
-  return (delivery, attempt, over) => new Attempt(parts, delivery, attempt, over).start();
+/** Makes the function that takes one delivery from message to verdict. */
+export function createReceiver(parts: ReceiverParts): (run: Run) => void {
+  return (run) => new Attempt(parts, run).start();
 }

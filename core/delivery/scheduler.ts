@@ -6,6 +6,14 @@ import { Chain, type Chained } from "./chain.ts";
 /** What became of one run of a delivery: done, or to be run again in place after a pause. */
 export type RunResult = undefined | { readonly retryAfterMs: number };
 
+/** One run of a delivery. */
+export interface Run {
+  readonly delivery: Delivery;
+  readonly attempt: number;
+  /** It has ended. To be called once, at once or later. */
+  over(result: RunResult): void;
+}
+
 /** Options of {@link createScheduler}. */
 export interface SchedulerOptions {
   readonly clock: Clock;
@@ -13,8 +21,8 @@ export interface SchedulerOptions {
   readonly concurrency: number;
   /** Whether deliveries of one key run one after the other; others never wait for each other. */
   readonly byKey: boolean;
-  /** Handles one delivery and then calls `over`, once, now or later. Must not throw. */
-  run(delivery: Delivery, attempt: number, over: (result: RunResult) => void): void;
+  /** Handles one delivery. Must not throw. */
+  run(run: Run): void;
   /** One more may come: called for each delivery once, when it is over or stands aside. */
   done(): void;
 }
@@ -50,7 +58,8 @@ export interface Scheduler {
   unhold(): void;
 }
 
-interface Item extends Linked<Item>, Chained<Item> {
+/** A delivery from its arrival to its end: one object for all that is kept of it, its runs among that. */
+class Item implements Run, Linked<Item>, Chained<Item> {
   readonly delivery: Delivery;
   readonly lane: Lane;
   /** Number of arrival: the order within a lane. */
@@ -62,8 +71,34 @@ interface Item extends Linked<Item>, Chained<Item> {
   /** `behind`: an earlier delivery of its key is not over. */
   state: "ready" | "behind" | "running" | "pausing" | "over";
   /** Another has its place. */
-  aside: boolean;
-  timer?: Timer;
+  aside = false;
+  timer: Timer | undefined;
+  previous: Item | undefined;
+  next: Item | undefined;
+  following: Item | undefined;
+  readonly #after: (item: Item, result: RunResult) => void;
+
+  constructor(
+    delivery: Delivery,
+    lane: Lane,
+    order: number,
+    key: string | undefined,
+    before: Behind | undefined,
+    after: (item: Item, result: RunResult) => void,
+  ) {
+    this.delivery = delivery;
+    this.lane = lane;
+    this.order = order;
+    this.key = key;
+    this.behind = before ?? (key === undefined ? undefined : new Behind());
+    this.attempt = delivery.attempt;
+    this.state = before ? "behind" : "ready";
+    this.#after = after;
+  }
+
+  over(result: RunResult): void {
+    this.#after(this, result);
+  }
 }
 
 /** What came after a delivery of its key. */
@@ -112,28 +147,14 @@ export function createScheduler({ clock, concurrency, byKey, run, done }: Schedu
     const lane = lanes.get(name) ?? open(name);
     const key = byKey ? message.key : undefined;
     const before = key === undefined ? undefined : lane.keys.get(key);
-    const behind = before ?? (key === undefined ? undefined : new Behind());
+    const item = new Item(delivery, lane, arrivals++, key, before, after);
     held++;
-    const order = arrivals++;
-    const item: Item = {
-      delivery,
-      lane,
-      order,
-      key,
-      behind,
-      attempt: delivery.attempt,
-      state: before ? "behind" : "ready",
-      aside: false,
-      previous: undefined,
-      next: undefined,
-      following: undefined,
-    };
     lane.items.push(item);
     if (before) {
       before.push(item);
       if (before.failing) standAside(item);
     } else {
-      if (behind) lane.keys.set(key!, behind);
+      if (item.behind) lane.keys.set(key!, item.behind);
       enqueue(item);
     }
   }
@@ -176,7 +197,7 @@ export function createScheduler({ clock, concurrency, byKey, run, done }: Schedu
         active++;
         item.state = "running";
         item.lane.furthest = Math.max(item.lane.furthest, item.order);
-        run(item.delivery, item.attempt, (result) => after(item, result));
+        run(item);
       }
     } finally {
       pumping = false;

@@ -62,7 +62,8 @@ export function setUp(concurrency: number, byKey = true): Harness {
     concurrency,
     byKey,
     done: () => done++,
-    run(delivery, attempt, over) {
+    run(run) {
+      const { delivery, attempt } = run;
       const item = of.get(delivery)!;
       log.push(`${item.id}:${attempt}`);
       check(!paused && !stopped, "nothing starts while paused or after stop");
@@ -82,7 +83,7 @@ export function setUp(concurrency: number, byKey = true): Harness {
         item.state = result ? "pausing" : "over";
         item.dueMs = clock.now() + (result?.retryAfterMs ?? 0);
         item.attempt++;
-        over(result);
+        run.over(result);
       };
     },
   });

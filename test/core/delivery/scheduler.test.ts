@@ -36,9 +36,9 @@ describe("the limit", () => {
       concurrency: 1,
       byKey: true,
       done: () => undefined,
-      run(_, __, over) {
+      run(run) {
         started++;
-        over(undefined);
+        run.over(undefined);
       },
     });
     scheduler.pause();
