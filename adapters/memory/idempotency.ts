@@ -62,6 +62,7 @@ export function memoryIdempotency(options: MemoryIdempotencyOptions = {}): Idemp
   const isCrowded = (): boolean => entries.size > maxKeys;
   const oldest = (now: number): string | undefined => done.oldest(isCrowded() ? Number.POSITIVE_INFINITY : now);
 
+  // The rules of core/delivery/claims.ts, without a promise, a closure and a record for each call.
   return {
     claim(key, { leaseMs }) {
       const now = clock.now();
@@ -100,8 +101,10 @@ export function memoryIdempotency(options: MemoryIdempotencyOptions = {}): Idemp
   };
 }
 
+/** A claim that was neither committed nor released. */
 interface Held extends Linked<Held> {
   readonly key: string;
+  /** Its token is this as text. */
   readonly number: number;
   readonly untilMs: number;
 }

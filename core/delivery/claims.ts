@@ -1,6 +1,6 @@
 import type { Clock } from "../clock.ts";
-import { defaultIds, type IdGenerator } from "../id.ts";
-import type { Awaitable, Claim, IdempotencyStore } from "./idempotency.ts";
+import { defaultIds } from "../id.ts";
+import type { Claim, IdempotencyStore } from "./idempotency.ts";
 
 /** What a store of claims keeps for a key. */
 export interface ClaimRecord {
@@ -23,13 +23,13 @@ export interface ClaimStep<T> {
  * Looks at the key's record and writes what `step` says, as one change: no other change of the key comes between. `step`
  * may be asked again with a newer record.
  */
-export type ChangeClaim = <T>(key: string, step: (record: ClaimRecord | undefined) => ClaimStep<T>) => Awaitable<T>;
+export type ChangeClaim = <T>(key: string, step: (record: ClaimRecord | undefined) => ClaimStep<T>) => Promise<T>;
 
-/** The rules of claims, which are the same wherever the records are kept. Tokens must differ between all who claim. */
-export function createClaims(change: ChangeClaim, clock: Clock, newToken: IdGenerator = defaultIds): IdempotencyStore {
+/** The rules of claims, which are the same wherever the records are kept. A claim's token is nobody else's. */
+export function createClaims(change: ChangeClaim, clock: Clock): IdempotencyStore {
   return {
     claim(key, { leaseMs }) {
-      const token = newToken();
+      const token = defaultIds();
       return change<Claim>(key, (record) => {
         const leftMs = record ? record.untilMs - clock.now() : 0;
         if (record && leftMs > 0) {

@@ -1,7 +1,8 @@
-import type { Clock, Timer } from "../clock.ts";
-import { type Linked, LinkedList } from "../linked-list.ts";
+import type { Clock } from "../clock.ts";
+import { LinkedList } from "../linked-list.ts";
 import type { Delivery } from "../transport.ts";
-import { Chain, type Chained } from "./chain.ts";
+import { Chain } from "./chain.ts";
+import { Item, type Lane } from "./scheduled.ts";
 
 /** What became of one run of a delivery: done, or to be run again in place after a pause. */
 export type RunResult = undefined | { readonly retryAfterMs: number };
@@ -58,72 +59,11 @@ export interface Scheduler {
   unhold(): void;
 }
 
-/** A delivery from its arrival to its end: one object for all that is kept of it, its runs among that. */
-class Item implements Run, Linked<Item>, Chained<Item> {
-  readonly delivery: Delivery;
-  readonly lane: Lane;
-  /** Number of arrival: the order within a lane. */
-  readonly order: number;
-  readonly key: string | undefined;
-  /** What came after the one in front of its key. Undefined without key order. */
-  readonly behind: Behind | undefined;
-  attempt: number;
-  /** `behind`: an earlier delivery of its key is not over. */
-  state: "ready" | "behind" | "running" | "pausing" | "over";
-  /** Another has its place. */
-  aside = false;
-  timer: Timer | undefined;
-  previous: Item | undefined;
-  next: Item | undefined;
-  following: Item | undefined;
-  readonly #after: (item: Item, result: RunResult) => void;
-
-  constructor(
-    delivery: Delivery,
-    lane: Lane,
-    order: number,
-    key: string | undefined,
-    before: Behind | undefined,
-    after: (item: Item, result: RunResult) => void,
-  ) {
-    this.delivery = delivery;
-    this.lane = lane;
-    this.order = order;
-    this.key = key;
-    this.behind = before ?? (key === undefined ? undefined : new Behind());
-    this.attempt = delivery.attempt;
-    this.state = before ? "behind" : "ready";
-    this.#after = after;
-  }
-
-  over(result: RunResult): void {
-    this.#after(this, result);
-  }
-}
-
-/** What came after a delivery of its key. */
-class Behind extends Chain<Item> {
-  /** The one in front has failed and is not over. */
-  failing = false;
-}
-
-/** For each key with a delivery that is ready, running or pausing. */
-type Keys = Map<string, Behind>;
-
-interface Lane {
-  readonly items: LinkedList<Item>;
-  readonly keys: Keys;
-  /** Order of the furthest delivery that was started. */
-  furthest: number;
-  /** Set while the lane is being revoked: called when it is empty. */
-  emptied?: () => void;
-}
-
 /** Makes a scheduler. */
 export function createScheduler({ clock, concurrency, byKey, run, done }: SchedulerOptions): Scheduler {
   const lanes = new Map<string, Lane>();
   /** By the lane's name, since a lane that comes back waits for what still runs of it. */
-  const allKeys = new Map<string, Keys>();
+  const allKeys = new Map<string, Lane["keys"]>();
   const ready = new Chain<Item>();
   let active = 0;
   let held = 0;

@@ -22,6 +22,14 @@ export const deliveryControls: readonly Control[] = [
     title: "never passes an unfinished|commits the contiguous prefix|goes on where it stopped",
   },
   {
+    id: "delivery.chain-middle",
+    guard: "what goes from the end of a chain is not written to any more",
+    file: "core/delivery/chain.ts",
+    from: "if (this.#last === item) this.#last = before;",
+    to: "",
+    tests: ["test/core/delivery/chain.test.ts"],
+  },
+  {
     id: "delivery.key-order",
     guard: "events of a key are handled one after the other",
     file: "core/delivery/scheduler.ts",

@@ -15,6 +15,14 @@ const membership = "test/adapters/kafka/classic-membership.test.ts";
 /** The guards of the Kafka transport and its drivers. */
 export const kafkaControls: readonly Control[] = [
   {
+    id: "kafka.queue-moves",
+    guard: "a queue that is never empty keeps its order when it makes room",
+    file: "adapters/kafka/record-queue.ts",
+    from: "this.#records.copyWithin(0, this.#head, this.#tail);",
+    to: "",
+    tests: ["test/adapters/kafka/record-queue.test.ts"],
+  },
+  {
     id: "kafka.delivery-report",
     guard: "an event is stored once the broker has reported it",
     file: "adapters/kafka/publisher.ts",
