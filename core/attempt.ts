@@ -16,6 +16,8 @@ import { endSpan } from "./telemetry/tracing.ts";
 import type { Delivery } from "./transport.ts";
 
 const ack = { kind: "ack" } as const;
+/** The end after which nothing is to be done again. */
+const over = { result: undefined };
 
 /**
  * One attempt at a delivery: admitted, read, claimed, handled, and done or failed. Each step calls the next, at once
@@ -284,7 +286,7 @@ export class Attempt implements ContextSource {
 
   #end(result: RunResult): void {
     const { env, reception } = this.#parts;
-    this.#ended = { result };
+    this.#ended = result ? { result } : over;
     endSpan(this.#span, this.#failure);
     countDelivery(reception, this.#delivery, this.#event, this.#failure?.code, this.#startedMs, env.clock);
   }

@@ -102,17 +102,7 @@ export function createDispatcher(
       // One promise may stand for many deliveries, and then one report does: mostly it is that of the one before.
       if (verdict === latest || unconfirmed.has(verdict)) return;
       latest = verdict;
-      unconfirmed.add(verdict);
-      const { position, message } = delivery;
-      const { destination } = message;
-      // Holds on to no message: the broker may take its time.
-      verdict.then(
-        () => unconfirmed.delete(verdict),
-        (reason) => {
-          unconfirmed.delete(verdict);
-          report(EventError.from(reason), { transport: name, destination, position });
-        },
-      );
+      confirm(verdict, delivery);
     },
     count(what, attributes) {
       const made = metrics();
@@ -122,6 +112,19 @@ export function createDispatcher(
       made.happened[what].add(1, common);
     },
   };
+
+  function confirm(verdict: Promise<void>, { position, message: { destination } }: Delivery): void {
+    unconfirmed.add(verdict);
+    // Holds on to no message: the broker may take its time.
+    verdict.then(
+      () => unconfirmed.delete(verdict),
+      (reason) => {
+        unconfirmed.delete(verdict);
+        report(EventError.from(reason), { transport: name, destination, position });
+      },
+    );
+  }
+
   const failing = createFailing(env, reception);
   const admission = createAdmission(reception, failing, clock.now);
   const host = { publish, group, deadLetters: () => services?.letters !== undefined };

@@ -24,7 +24,7 @@ export class KafkaHeaders implements HeaderCarrier {
   }
 
   entries(): readonly string[] {
-    this.#texts ??= this.#raw.map(textOf);
+    this.#texts ??= textsOf(this.#raw);
     return this.#texts;
   }
 
@@ -63,9 +63,13 @@ export class KafkaHeaders implements HeaderCarrier {
   }
 }
 
-function textOf(entry: string | Uint8Array | null, place: number): string {
-  if (typeof entry === "string") return entry;
-  return entry ? decodeAgain(entry, place) : "";
+function textsOf(raw: RawHeaders): readonly string[] {
+  const texts = new Array<string>(raw.length);
+  for (let place = 0; place < raw.length; place++) {
+    const entry = raw[place]!;
+    texts[place] = typeof entry === "string" ? entry : entry ? decodeAgain(entry, place) : "";
+  }
+  return texts;
 }
 
 /** Where the name stands next, or -1. */

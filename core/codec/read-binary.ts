@@ -27,10 +27,14 @@ export function attributeValue(name: string, value: string, { percentEncoded }: 
 /** Text that can be read as UTF-8; text of another charset is left as bytes. */
 const utf8Text = /^text\/(?!.*;\s*charset\s*=(?!\s*"?(?:utf-?8|us-ascii)))/i;
 
+/** What most events say, found without a look at its parts. */
+const usualType = "application/json";
+
 /** Data of a body by its media type: JSON, text, or bytes. */
 export function decodeData(body: Uint8Array | null, contentType: string | undefined, limits: Limits): unknown {
   if (body === null) return undefined;
-  if (isJson(contentType)) return body.length === 0 ? undefined : parseJson(decodeText(body), limits);
+  if (contentType === usualType || isJson(contentType))
+    return body.length === 0 ? undefined : parseJson(decodeText(body), limits);
   return utf8Text.test(contentType as string) ? decodeText(body) : plainBytes(body);
 }
 

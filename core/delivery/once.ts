@@ -134,17 +134,22 @@ function createSteps(
     throw new Postponed("another member handles this event", Math.min(longestHeldMs, claim.retryAfterMs));
   }
 
+  // Apart from what may be known at once, for which no closure is made then.
+  const takeLater = (name: string, claim: Promise<Claim>): Promise<Claimed | OnceOutcome> =>
+    claim.then((known) => take(name, known));
+  const endLater = (claimed: Claimed, committed: Promise<unknown>): Promise<undefined> =>
+    committed.then(() => void renewals.end(claimed));
+
   return {
     claim(event, delivery) {
       const name = nameOf(event, delivery);
       const claim = store.claim(name, lease);
-      return claim instanceof Promise ? claim.then((known) => take(name, known)) : take(name, claim);
+      return claim instanceof Promise ? takeLater(name, claim) : take(name, claim);
     },
     commit(claimed, result) {
-      const end = (): undefined => void renewals.end(claimed);
       // Without a claim its new owner does the work again: nothing that could be undone here.
       const committed = store.commit(claimed.key, claimed.token, result === undefined ? keep : { keepMs, result });
-      return committed instanceof Promise ? committed.then(end) : end();
+      return committed instanceof Promise ? endLater(claimed, committed) : void renewals.end(claimed);
     },
     async release(claimed) {
       try {
