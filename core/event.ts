@@ -54,7 +54,6 @@ export const optionalAttributes = ["datacontenttype", "dataschema", "subject", "
 const forbidden = /[\p{Cc}\p{Cs}\p{NChar}]/u;
 const rfc3339 = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/i;
 const ascii = /^[ -~]*$/;
-const extensionName = /^[a-z0-9]+$/;
 const reservedNames = new Set<string>(["id", "source", "type", "specversion", "data", ...optionalAttributes]);
 
 /** Whether text may be a CloudEvents String. Most is ASCII, which is found out sooner. */
@@ -62,14 +61,14 @@ const isClean = (text: string): boolean => ascii.test(text) || !forbidden.test(t
 
 /** Throws unless `value` is a non-empty CloudEvents String. */
 export function checkText(name: string, value: unknown, code: EventErrorCode = "invalid-event"): void {
-  if (typeof value !== "string" || !value || !isClean(value)) {
+  if (typeof value !== "string" || value === "" || !isClean(value)) {
     throw new EventError(code, `${name} must be a non-empty string without control characters`);
   }
 }
 
 /** Throws unless the name and value may be an extension. */
 export function checkExtension(name: string, value: unknown, code: EventErrorCode = "invalid-event"): void {
-  if (!extensionName.test(name) || reservedNames.has(name)) {
+  if (!/^[a-z0-9]+$/.test(name) || reservedNames.has(name)) {
     throw new EventError(code, `extension "${name.slice(0, 64)}" must be a-z0-9, no attribute`);
   }
   const is32Bit = Number.isInteger(value) && value === ~~(value as number);
@@ -84,7 +83,7 @@ export function checkExtension(name: string, value: unknown, code: EventErrorCod
 /** Throws unless every optional attribute that is there is what CloudEvents 1.0 asks for. */
 export function checkOptional(given: EventAttributes, code: EventErrorCode = "invalid-event"): void {
   for (const name of optionalAttributes) if (given[name] !== undefined) checkText(name, given[name], code);
-  if (given.time && !rfc3339.test(given.time)) {
+  if (given.time !== undefined && !rfc3339.test(given.time)) {
     throw new EventError(code, `time must be RFC 3339: ${given.time.slice(0, 64)}`);
   }
   for (const name in given.extensions) checkExtension(name, given.extensions[name], code);
