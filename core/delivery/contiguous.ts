@@ -1,11 +1,11 @@
+import { Chain, type Chained } from "./chain.ts";
+
 /** One tracked position: made by {@link ContiguousPrefix.add}, or what else is kept of an entry anyhow. */
-export interface TrackedPosition {
+export interface TrackedPosition extends Chained<TrackedPosition> {
   readonly position: number;
   readonly bytes: number;
   /** Set by {@link ContiguousPrefix.finish}. */
   finished: boolean;
-  /** The position that was added after it. */
-  following: TrackedPosition | undefined;
 }
 
 /**
@@ -16,9 +16,10 @@ export interface TrackedPosition {
  * amortised.
  */
 export class ContiguousPrefix {
-  // A chain from the first unfinished one on.
-  #first: TrackedPosition | undefined;
-  #last: TrackedPosition | undefined;
+  /** From the first unfinished one on. */
+  readonly #entries = new Chain<TrackedPosition>();
+  /** The position that was added last. */
+  #last = -1;
   #size = 0;
   #next: number | undefined;
   #bytes = 0;
@@ -53,11 +54,10 @@ export class ContiguousPrefix {
   /** As {@link add}, of an entry that is not finished. */
   track(entry: TrackedPosition): void {
     const { position, bytes } = entry;
-    const last = this.#first ? this.#last!.position : (this.#next ?? 0) - 1;
+    const last = this.#entries.first ? this.#last : (this.#next ?? 0) - 1;
     if (!(position > last)) throw new RangeError(`Position ${position} does not lie above ${last}`);
-    if (this.#first) this.#last!.following = entry;
-    else this.#first = entry;
-    this.#last = entry;
+    this.#entries.push(entry);
+    this.#last = position;
     this.#size++;
     this.#bytes += bytes;
   }
@@ -66,14 +66,12 @@ export class ContiguousPrefix {
   finish(entry: TrackedPosition): boolean {
     if (entry.finished) return false;
     entry.finished = true;
-    if (entry !== this.#first) return false;
-    for (let first: TrackedPosition | undefined = entry; first?.finished; first = this.#first) {
+    if (entry !== this.#entries.first) return false;
+    for (let first: TrackedPosition | undefined = entry; first?.finished; first = this.#entries.first) {
       this.#next = first.position + 1;
       this.#bytes -= first.bytes;
       this.#size--;
-      this.#first = first.following;
-      // Should it live on in the old part of the heap, it would keep all that follow.
-      first.following = undefined;
+      this.#entries.shift();
     }
     return true;
   }
