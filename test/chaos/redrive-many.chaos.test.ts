@@ -16,7 +16,7 @@ const rate = 1_000;
 const destination = "orders.many";
 const inBatch = 1_000;
 /** Longer than any wait for a turn. */
-const pauseMs = 3_000;
+const pauseMs = 1_000;
 const MiB = 1024 * 1024;
 
 /** What a process that redrives has said. */
@@ -65,16 +65,28 @@ async function storeLetters(transport: Transport): Promise<Set<string>> {
   return ids;
 }
 
-/** Copies by letter, and when those of the last run were stored. */
-async function readCopies(transport: Transport, run: string | undefined) {
+/** Copies by letter, and when each was stored. */
+async function readCopies(transport: Transport) {
   const copies = new Map<string, number>();
   const storedMs: number[] = [];
   for await (const { headers, timestampMs } of transport.read!({ destination })) {
     const letter = headers.get("waybill-redrive-letter")!;
     copies.set(letter, (copies.get(letter) ?? 0) + 1);
-    if (run === undefined || headers.get("waybill-redrive-run") === run) storedMs.push(timestampMs!);
+    storedMs.push(timestampMs!);
   }
   return { copies, storedMs };
+}
+
+/** The longest stretch without a pause of times in rising order. */
+function longestStretch(timesMs: readonly number[]): readonly number[] {
+  let longest: readonly number[] = [];
+  let from = 0;
+  for (let to = 1; to <= timesMs.length; to++) {
+    if (timesMs[to]! - timesMs[to - 1]! <= pauseMs) continue;
+    if (to - from > longest.length) longest = timesMs.slice(from, to);
+    from = to;
+  }
+  return longest;
 }
 
 async function redriveAll(place: Place): Promise<void> {
@@ -88,16 +100,16 @@ async function redriveAll(place: Place): Promise<void> {
     const copies = Math.floor(part * letters * (0.5 + integer(500) / 1_000));
     killed.push(await redrive({ ...settings, killAt: { copies, delayMs: integer(sized(50, 100)) } }));
   }
-  const before = await readCopies(transport, undefined);
+  const before = await readCopies(transport);
   const last = await redrive({ ...settings, rate });
-  const { copies, storedMs } = await readCopies(transport, undefined);
-  const stretch = storedMs.sort((a, b) => a - b).slice(before.storedMs.length);
+  const { copies, storedMs } = await readCopies(transport);
+  const ofLast = storedMs.sort((a, b) => a - b).slice(before.storedMs.length);
   await close();
 
   const times = [...copies.values()];
-  // What dead runs had claimed may come behind a pause: the stretch ends before it.
-  const pause = stretch.findIndex((atMs, at) => at > 0 && atMs - stretch[at - 1]! > pauseMs);
-  const steady = stretch.slice(0, pause < 0 ? undefined : pause);
+  // What dead runs had claimed is sent when it is met, before a pause in which what they had done is passed over, or
+  // behind the rest, when they count as dead.
+  const steady = longestStretch(ofLast);
   const seconds = (steady.at(-1)! - steady[0]!) / 1_000;
   const measured = (steady.length - 1) / seconds;
   const [early = 0, late = 0] = [last.heapBytes.get(0.2), last.heapBytes.get(0.9)];
