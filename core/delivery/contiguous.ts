@@ -18,8 +18,8 @@ export interface TrackedPosition extends Chained<TrackedPosition> {
 export class ContiguousPrefix {
   /** From the first unfinished one on. */
   readonly #entries = new Chain<TrackedPosition>();
-  /** The position that was added last. */
-  #last = -1;
+  /** The position that was added last, or the one before where the log continues. */
+  #last: number;
   #size = 0;
   #next: number | undefined;
   #bytes = 0;
@@ -27,6 +27,7 @@ export class ContiguousPrefix {
   /** `next` is where the log continues when nothing has finished yet, where that is known. */
   constructor(next?: number) {
     this.#next = next;
+    this.#last = (next ?? 0) - 1;
   }
 
   /** The position to commit: everything below it is finished. Undefined until that is known. */
@@ -54,8 +55,7 @@ export class ContiguousPrefix {
   /** As {@link add}, of an entry that is not finished. */
   track(entry: TrackedPosition): void {
     const { position, bytes } = entry;
-    const last = this.#entries.first ? this.#last : (this.#next ?? 0) - 1;
-    if (!(position > last)) throw new RangeError(`Position ${position} does not lie above ${last}`);
+    if (!(position > this.#last)) throw new RangeError(`Position ${position} does not lie above ${this.#last}`);
     this.#entries.push(entry);
     this.#last = position;
     this.#size++;
