@@ -15,7 +15,7 @@ const letters = sized(4_000, 100_000);
 const rate = 1_000;
 const destination = "orders.many";
 const inBatch = 1_000;
-/** Longer than any wait for a turn. */
+/** Longer than any wait for a turn, and so short that one more within the stretch leaves its rate as it is. */
 const pauseMs = 1_000;
 const MiB = 1024 * 1024;
 
@@ -82,7 +82,7 @@ function longestStretch(timesMs: readonly number[]): readonly number[] {
   let longest: readonly number[] = [];
   let from = 0;
   for (let to = 1; to <= timesMs.length; to++) {
-    if (timesMs[to]! - timesMs[to - 1]! <= pauseMs) continue;
+    if (to < timesMs.length && timesMs[to]! - timesMs[to - 1]! <= pauseMs) continue;
     if (to - from > longest.length) longest = timesMs.slice(from, to);
     from = to;
   }
